@@ -1,0 +1,44 @@
+# shellcheck shell=bash disable=SC2034
+# Every way that direct I/O takes user pages (iomap, fs/direct-io.c, a block
+# device; one bio, several, asynchronous, io_uring with fixed buffers; the end of
+# the file, the zero page, a bad buffer, splice) gives back what it took, and on
+# a patched kernel it takes pins. A stock kernel takes references and passes.
+DESC="direct I/O of every kind leaves no pin behind and has the right data"
+TIMEOUT=180
+STOCK=pass
+
+requires() { need_cmd dmsetup fio; requires_fs ext4 xfs btrfs; }
+
+probe() { # WHAT DIOPROBE_ARGUMENT...
+	local what=$1
+	shift
+	dioprobe "$@" >/run/probe 2>&1 || fail "$what: $(grep -m 1 -v '^ok' /run/probe)"
+	info "$what: $(grep -c '^ok' /run/probe) cases"
+	cat /run/probe
+}
+
+run() {
+	local fs list=(ext4 xfs btrfs)
+	# fs/direct-io.c is what vfat uses.
+	if command -v mkfs.vfat >/dev/null && modprobe -q vfat; then
+		list+=(vfat)
+	else
+		info "no vfat: fs/direct-io.c is not tried"
+	fi
+	mkfs.ext4 -q -F /dev/vda 64m
+	mkdir -p /mnt/scratch /mnt/fs
+	mount -t ext4 /dev/vda /mnt/scratch
+	dm_linear disk /dev/vdb 0 160
+	fillpat -w S -l 5m /dev/mapper/disk
+	probe "block device" -w -s /mnt/scratch/map /dev/mapper/disk
+	for fs in "${list[@]}"; do
+		fs_new "$fs" /dev/mapper/disk /mnt/fs
+		fillpat -w S -l 5243904 /mnt/fs/data
+		sync
+		probe "$fs" -w -s /mnt/scratch/map /mnt/fs/data
+		umount /mnt/fs
+	done
+	fio --name=uring --filename=/dev/mapper/disk --size=8m --direct=1 --rw=randrw --bs=16k \
+		--ioengine=io_uring --fixedbufs=1 --iodepth=8 --verify=crc32c --eta=never \
+		>/out/fio.txt 2>&1 || fail "io_uring: $(grep -m 1 -iE 'verify|err' /out/fio.txt)"
+}

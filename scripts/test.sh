@@ -1,0 +1,89 @@
+#!/bin/bash
+# Usage: scripts/test.sh
+# Runs the scenarios on the patched kernel, those that show a bug also on the stock
+# kernel (where they have to fail), and the tests of the harness itself. Last line:
+# N passed, N failed, N skipped; exit code 1 if any failed.
+# Environment: BASE, SCENARIO (only this one), KERNEL (only this one: stock, lean,
+#   patched or debug), JOBS (guests at a time, default 2)
+. "$(dirname "$0")/lib.sh"
+
+# one KERNEL SCENARIO: a guest, and whether its verdict is the one expected.
+one() {
+	local kernel=$1 scenario=$2 expected=pass result=fail
+	case $kernel in stock | lean) expected=$(scenario_field "$scenario" STOCK fail) ;; esac
+	EXPECT_FAIL=$([[ $expected != fail ]] || echo 1) \
+		"$ROOT/scripts/guest.sh" -k "$kernel" -s "$scenario" || true
+	verdict_of "$kernel" "$scenario"
+	case $verdict in
+	"$expected") result=pass ;;
+	skip) result=skip ;;
+	esac
+	[[ $result == pass ]] || [[ $verdict == skip ]] ||
+		verdict_text+=" (expected: $expected)"
+	[[ $expected == fail && $result == pass ]] && verdict_text="fails, as it should: $verdict_text"
+	echo "$result $kernel/$scenario${verdict_text:+: $verdict_text}" >>"$TEST_SUMMARY"
+}
+
+case ${1:-} in
+-h) usage 0 ;;
+--one) one "$2" "$3"; exit 0 ;;
+esac
+
+load_base
+# Bad input first, before anything takes minutes.
+mapfile -t all < <(scenarios)
+if [[ ${SCENARIO:-} ]]; then
+	[[ " ${all[*]} " == *" $SCENARIO "* ]] ||
+		die "no scenario '$SCENARIO': use SCENARIO=x with one of: ${all[*]}"
+	all=("$SCENARIO")
+fi
+case ${KERNEL:-} in
+'') kernels=(stock patched) ;;
+stock | lean | patched | debug) kernels=("$KERNEL") ;;
+*) die "no kernel '$KERNEL': use KERNEL=x with one of: stock lean patched debug" ;;
+esac
+jobs=${JOBS:-2}
+[[ $jobs =~ ^[1-9][0-9]*$ ]] || die "JOBS=$jobs is not a number of guests"
+
+"$ROOT/scripts/setup.sh" full
+"$ROOT/scripts/tree.sh"
+for k in "${kernels[@]}"; do
+	case $k in
+	stock)
+		"$ROOT/scripts/source.sh" image
+		[[ -d $BUILD/debimg ]] || "$ROOT/scripts/build.sh" stock-lean
+		;;
+	lean) "$ROOT/scripts/build.sh" stock-lean ;;
+	*) "$ROOT/scripts/build.sh" "$k" ;;
+	esac
+done
+"$ROOT/scripts/build.sh" programs
+
+results=$ROOT/build/results
+mkdir -p "$results"
+export TEST_SUMMARY=$results/summary.txt BASE
+: >"$TEST_SUMMARY"
+list=()
+for k in "${kernels[@]}"; do
+	for s in "${all[@]}"; do
+		[[ $k != stock && $k != lean ]] || [[ $(scenario_field "$s" STOCK fail) != skip ]] || continue
+		list+=("$k $s")
+	done
+done
+note "${#list[@]} guests to run, $jobs at a time (up to a minute each)"
+((${#list[@]} == 0)) || printf '%s\n' "${list[@]}" | xargs -P "$jobs" -L 1 "$0" --one
+
+if [[ ! ${SCENARIO:-} && ! ${KERNEL:-} ]]; then
+	note "tests of the harness"
+	"$ROOT/scripts/test-harness.sh" || true
+fi
+
+count() { grep -c "^$1 " "$TEST_SUMMARY" || true; }
+echo
+note "results (build/results/summary.txt)"
+sort -k 1,1 -k 2 "$TEST_SUMMARY"
+echo
+failed=$(count fail)
+(( $(wc -l <"$TEST_SUMMARY") >= ${#list[@]} )) || die "some guests did not report: run it again"
+echo "$(count pass) passed, $failed failed, $(count skip) skipped"
+((failed == 0)) || exit 1
