@@ -237,7 +237,7 @@ INJECT=/sys/kernel/debug/fail_function
 INJECT_TIMES=1000000
 no_bounce_memory() {
 	grep -q bounce_page_alloc $INJECT/injectable || skip "bounce_page_alloc cannot be made to fail"
-	echo bounce_page_alloc >$INJECT/inject
+	[[ -d $INJECT/bounce_page_alloc ]] || echo bounce_page_alloc >$INJECT/inject
 	printf '%#x' 0 >$INJECT/bounce_page_alloc/retval
 	echo N >$INJECT/task-filter
 	echo 0 >$INJECT/interval
@@ -249,7 +249,9 @@ bounce_failures() { echo $((INJECT_TIMES - $(<$INJECT/times))); }
 
 # nomem_race TYPE: four files of 512 pages, every page held by a direct read that
 # does not end; four fsync() at once, with no memory for copies but the reserve.
-# First with no allocation working at all, then with every second one.
+# First with every second allocation failing, then with all. Blocks of btrfs are
+# not where FIEMAP says: there the pins outlive run(), and verify() reads the data
+# after a power cut (nomem_verify).
 nomem_race() {
 	local type=$1 percent n failures
 	source_new 2
@@ -257,7 +259,7 @@ nomem_race() {
 	dm_linear disk /dev/vda 0 256
 	fs_new "$type" /dev/mapper/disk /mnt
 	fillpat -l 2m /mnt/{1,2,3,4}
-	for percent in 100 50; do
+	for percent in 50 100; do
 		mark_bounced
 		dm_hold source
 		no_bounce_memory $percent
@@ -271,8 +273,13 @@ nomem_race() {
 		echo 0 >$INJECT/probability
 		info "$type, $percent %: $failures allocations failed"
 		((failures > 100)) || fail "no allocation failed"
-		expect_pages "$type, on the disk" "$(nomem_check "$type" $percent)" old
 		expect_bounced 2048
+		if [[ $type != btrfs ]]; then
+			expect_pages "$type, on the disk" \
+				"$(pagecheck -g $percent -d /dev/mapper/disk /mnt/{1,2,3,4})" old
+		elif ((percent == 100)); then
+			return
+		fi
 		dm_release source
 		touch /run/go
 		wait
@@ -281,11 +288,10 @@ nomem_race() {
 }
 all_synced() { [[ $(cat /run/nomem.* | grep -cx 'fsync ok') == 4 ]]; }
 
-# What the disk holds while the device still has the pages: by its blocks, or
-# for btrfs, whose blocks are not where FIEMAP says, by its checksums later.
-nomem_check() {
-	[[ $1 == btrfs ]] || { pagecheck -g "$2" -d /dev/mapper/disk /mnt/{1,2,3,4}; return; }
-	pagecheck -g "$2" /mnt/{1,2,3,4}
+nomem_verify() {
+	dm_linear disk /dev/vda 0 256
+	mount -t "$1" /dev/mapper/disk /mnt
+	expect_pages "$1, after the power cut" "$(pagecheck -g 100 /mnt/{1,2,3,4})" old
 }
 
 # ---- fio -------------------------------------------------------------------

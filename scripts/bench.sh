@@ -1,7 +1,7 @@
 #!/bin/bash
 # Usage: scripts/bench.sh [-1] [STOCK PATCHED]
 # Counts the instructions of I/O paths on two kernels, twice, and prints a table
-# of their ratios; docs/bench.md explains it. About 4 minutes.
+# of their ratios; docs/bench.md explains it. Half a minute on an idle machine.
 #   -1             one run of each kernel only, half the time
 #   STOCK PATCHED  build directories of kernels with the same configuration
 #                  (default: build/BASE/stock-lean and build/BASE/patched)
@@ -47,7 +47,7 @@ root=$(mktemp -d "${TMPDIR:-/tmp}/bench.XXXXXX")
 pids=()
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
-	((${#pids[@]} == 0)) || kill -9 "${pids[@]}" 2>/dev/null || true
+	((${#pids[@]} == 0)) || kill "${pids[@]}" 2>/dev/null || true # timeout ends QEMU
 	rm -rf "$root"
 }
 trap cleanup EXIT
@@ -77,7 +77,7 @@ start() { # KERNEL RUN
 	pids+=($!)
 }
 for ((r = 1; r <= runs; r++)); do
-	note "run $r of $runs: both kernels, about 2 minutes (log: build/bench/*.$r.log)"
+	note "run $r of $runs: both kernels, 15 s or more (log: build/bench/*.$r.log)"
 	pids=()
 	rm -f "$out"/*."$r".log
 	start stock "$r"

@@ -68,16 +68,13 @@ kernel() {
 }
 
 programs() {
-	local f bin=$ROOT/build/guest/bin self=$ROOT/build/guest/selftests
-	mkdir -p "$bin" "$self"
+	local f bin=$ROOT/build/guest/bin
+	mkdir -p "$bin"
 	for f in "$ROOT"/guest/src/*.c; do
 		[[ -e $f ]] || continue
 		compile "$f" "$bin/$(basename "$f" .c)"
 	done
-	for f in "$tree"/tools/testing/selftests/gup/*.c; do
-		[[ -e $f ]] || continue
-		compile "$f" "$self/$(basename "$f" .c)" -I "$tree/tools/testing/selftests" -idirafter "$tree/include/uapi" -D_GNU_SOURCE
-	done
+	"$ROOT/scripts/selftests.sh"
 }
 
 compile() {

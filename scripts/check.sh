@@ -9,7 +9,6 @@
 load_base
 "$ROOT/scripts/setup.sh" full
 "$ROOT/scripts/tree.sh"
-lock
 wt=$BUILD/check out=$BUILD/check-obj log=$BUILD/check.log
 passed=0 failed=0
 mapfile -t patches < <(find "$ROOT/patches/$BASE" -name '*.patch' | sort)
@@ -81,7 +80,7 @@ for p in "${patches[@]}"; do
 		fi
 	fi
 
-	if text=$(cd "$wt" && perl scripts/checkpatch.pl --strict --quiet --no-summary \
+	if text=$(cd "$wt" && PATH=/usr/bin:/bin perl scripts/checkpatch.pl --strict --quiet --no-summary \
 		--ignore MISSING_SIGN_OFF,NO_AUTHOR_SIGN_OFF,FILE_PATH_CHANGES "$p" 2>&1) && [[ ! $text ]]; then
 		ok "checkpatch $name"
 	else

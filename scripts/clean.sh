@@ -6,7 +6,7 @@
 [[ ${1:-} != -h ]] || usage 0
 [[ -d $ROOT/build ]] || exit 0
 lock
-find "$ROOT/build" -mindepth 1 -maxdepth 1 ! -name '[0-9]*' ! -name debs ! -name lock -exec rm -rf {} +
+find "$ROOT/build" -mindepth 1 -maxdepth 1 ! -name '[0-9]*' ! -name debs ! -name '*.lock' -exec rm -rf {} +
 for dir in "$ROOT"/build/[0-9]*; do
 	[[ -d $dir ]] || continue
 	find "$dir" -mindepth 1 -maxdepth 1 ! -name 'tree*' ! -name usr -exec rm -rf {} +

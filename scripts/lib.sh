@@ -7,8 +7,8 @@ BASE=${BASE:-6.1}
 die() { echo "${0##*/}: $*" >&2; exit 2; }
 note() { echo "== $*"; }
 
-# usage CODE: the comment block on top of the script is its help.
-usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; exit "$1"; }
+# usage [CODE]: the comment block on top of the script is its help.
+usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; exit "${1:-0}"; }
 
 # load_base: the variables of bases/$BASE, and where its build directory is.
 load_base() {
@@ -39,13 +39,14 @@ need_space() {
 	((free >= $1)) || die "$2 needs $1 GiB, $ROOT/build has $free GiB free: make room, or make build/ a link to a larger disk"
 }
 
-# lock: one script at a time changes trees and kernels.
+# lock [NAME]: one script at a time changes trees and kernels (or what NAME is for).
 lock() {
+	local fd
 	mkdir -p "$ROOT/build"
-	exec 7>"$ROOT/build/lock"
-	flock -n 7 && return
+	exec {fd}>"$ROOT/build/${1:-make}.lock"
+	flock -n "$fd" && return
 	note "another make is at work in build/, waiting for it"
-	flock 7
+	flock "$fd"
 }
 
 # progress SECONDS WHAT: reads a build's output, and says now and then how far it is.
@@ -131,6 +132,7 @@ verdict_of() {
 # base_worktree NAME: build/BASE/NAME, a clean checkout of the base.
 base_worktree() {
 	local wt=$BUILD/$1
+	lock "$1"
 	[[ -d $BUILD/tree ]] || die "no build/$BASE/tree: run make tree"
 	if [[ -e $wt/.git ]] && git -C "$wt" rev-parse -q --verify HEAD >/dev/null 2>&1; then
 		git -C "$wt" am --abort >/dev/null 2>&1 || true

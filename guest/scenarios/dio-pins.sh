@@ -18,7 +18,7 @@ probe() { # WHAT DIOPROBE_ARGUMENT...
 }
 
 run() {
-	local fs list=(ext4 xfs btrfs)
+	local fs opt list=(ext4 xfs btrfs)
 	# fs/direct-io.c is what vfat uses.
 	if command -v mkfs.vfat >/dev/null && modprobe -q vfat; then
 		list+=(vfat)
@@ -35,7 +35,9 @@ run() {
 		fs_new "$fs" /dev/mapper/disk /mnt/fs
 		fillpat -w S -l 5243904 /mnt/fs/data
 		sync
-		probe "$fs" -w -s /mnt/scratch/map /mnt/fs/data
+		opt=-w
+		[[ $fs != btrfs ]] || opt=-wb
+		probe "$fs" $opt -s /mnt/scratch/map /mnt/fs/data
 		umount /mnt/fs
 	done
 	fio --name=uring --filename=/dev/mapper/disk --size=8m --direct=1 --rw=randrw --bs=16k \

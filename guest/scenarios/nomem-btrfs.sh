@@ -14,3 +14,5 @@ requires() {
 }
 
 run() { nomem_race btrfs; }
+
+verify() { nomem_verify btrfs; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dioprobe [-w] [-s SCRATCH] FILE
+ * dioprobe [-wb] [-s SCRATCH] FILE
  *
  * Direct I/O on FILE (a file or a block device that holds the source pattern, see
  * pattern.h; FILE is at least 4 MiB) in the ways that treat user pages
@@ -8,6 +8,7 @@
  * nr_foll_pin_acquired and nr_foll_pin_released must have grown by the same, on
  * a kernel that pins (writeback_bounced in /proc/vmstat) by at least the pages that
  * the device was given. -w: FILE may be overwritten, so try writes too.
+ * -b: direct I/O of less than 4 KiB goes through the page cache here (btrfs).
  * -s: a file on a file system with a page cache, to be mapped as the buffer.
  *
  * sgprobe (the same program by another name) DEVICE: SG_IO on a SCSI disk or
@@ -27,7 +28,7 @@
 #define MB (1UL << 20)
 
 static int failed;
-static bool pins_expected;
+static bool pins_expected, blocks_only;
 static uint64_t acquired0;
 
 static uint64_t vmstat(const char *name)
@@ -102,13 +103,20 @@ static char *anon(size_t len)
 	return p;
 }
 
+/* For requests that are not made of 4 KiB blocks. */
+static uint64_t unless_blocks(uint64_t pages)
+{
+	return blocks_only ? 0 : pages;
+}
+
 static void read_case(const char *what, int fd, char *buf, size_t len, uint64_t pos)
 {
 	ssize_t n;
 
 	begin();
 	n = pread(fd, buf, len, pos);
-	end(what, n == (ssize_t)len && has_pattern(buf, len, 'S', 0, pos), (len + PG - 1) / PG);
+	end(what, n == (ssize_t)len && has_pattern(buf, len, 'S', 0, pos),
+	    len % PG ? unless_blocks((len + PG - 1) / PG) : len / PG);
 }
 
 /* A buffer that begins and ends inside a page. */
@@ -129,7 +137,7 @@ static void vector_read(int fd)
 	n = preadv(fd, v, 4, 0);
 	for (i = 0; i < 4; len += v[i++].iov_len)
 		ok = ok && has_pattern(v[i].iov_base, v[i].iov_len, 'S', 0, len);
-	end("read into four pieces", ok && n == (ssize_t)len, 6);
+	end("read into four pieces", ok && n == (ssize_t)len, unless_blocks(6));
 }
 
 static void aio_read(int fd)
@@ -182,7 +190,7 @@ static void tail_read(int fd)
 	memset(buf, 0, MB);
 	begin();
 	n = pread(fd, buf, MB, pos);
-	end("read across the end of the file", n == (ssize_t)(end_pos - pos), 1);
+	end("read across the end of the file", n == (ssize_t)(end_pos - pos), unless_blocks(1));
 	begin();
 	n = pread(fd, buf, MB, (end_pos + 511) & ~511ULL);
 	end("read behind the end of the file", n == 0, 0);
@@ -307,16 +315,18 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	pins_expected = vmstat("writeback_bounced");
-	while ((c = getopt(argc, argv, "ws:")) != -1) {
+	while ((c = getopt(argc, argv, "wbs:")) != -1) {
 		if (c == 'w')
 			writes = true;
+		else if (c == 'b')
+			blocks_only = true;
 		else if (c == 's')
 			scratch = optarg;
 		else
 			return 2;
 	}
 	if (optind + 1 != argc)
-		die("usage: dioprobe [-w] [-s SCRATCH] FILE, or sgprobe DEVICE");
+		die("usage: dioprobe [-wb] [-s SCRATCH] FILE, or sgprobe DEVICE");
 	if (!strcmp(self ? self + 1 : argv[0], "sgprobe")) {
 		sg_cases(argv[optind]);
 		return failed;
