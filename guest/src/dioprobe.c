@@ -262,20 +262,26 @@ static void write_cases(int fd)
 		die("write: %m");
 }
 
-/* read(10) or write(10) of len bytes at sector 0. */
-static int sg_rw(int fd, bool write, void *buf, size_t len)
+/* read(10) or write(10) of len bytes at sector 0; buf is an array of sg_iovec if iovecs. */
+static int sg_rwv(int fd, bool write, void *buf, size_t len, int iovecs)
 {
 	unsigned char cdb[10] = { write ? 0x2a : 0x28, [7] = len / 512 >> 8, [8] = len / 512 };
 	unsigned char sense[64];
 	struct sg_io_hdr h = {
 		.interface_id = 'S', .cmd_len = 10, .cmdp = cdb, .mx_sb_len = sizeof(sense), .sbp = sense,
 		.dxfer_direction = write ? SG_DXFER_TO_DEV : SG_DXFER_FROM_DEV,
-		.dxfer_len = len, .dxferp = buf, .flags = SG_FLAG_DIRECT_IO, .timeout = 20000,
+		.dxfer_len = len, .dxferp = buf, .iovec_count = iovecs,
+		.flags = SG_FLAG_DIRECT_IO, .timeout = 20000,
 	};
 
 	if (ioctl(fd, SG_IO, &h))
 		return -errno;
 	return h.status || h.host_status || h.driver_status ? -EIO : 0;
+}
+
+static int sg_rw(int fd, bool write, void *buf, size_t len)
+{
+	return sg_rwv(fd, write, buf, len, 0);
 }
 
 static void sg_cases(const char *dev)
@@ -297,6 +303,12 @@ static void sg_cases(const char *dev)
 	begin();
 	r = sg_rw(fd, false, buf + 512, len);
 	end("SG_IO read inside a page", !r && has_pattern(buf + 512, len, 'S', 0, 0), 0);
+	/* Two segments in one page become one bio_vec: the page was taken twice. */
+	begin();
+	sg_iovec_t halves[] = { { buf, PG / 2 }, { buf + PG / 2, PG / 2 } };
+
+	r = sg_rwv(fd, false, halves, PG, 2);
+	end("SG_IO read into two halves of a page", !r && has_pattern(buf, PG, 'S', 0, 0), 0);
 	begin();	/* not aligned: copied by the kernel */
 	r = sg_rw(fd, false, buf + 1, 4 * PG);
 	end("SG_IO read to an odd address", !r, 0);
