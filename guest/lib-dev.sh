@@ -301,7 +301,9 @@ nomem_verify() {
 fio_verify() {
 	local type=$1 syncer
 	want_stable /dev/vda
-	dm_linear disk /dev/vda 0 320
+	# Reads that last, so that a sync meets buffers that are being read into.
+	modprobe dm-delay
+	dm_new disk "0 $((320 * 2048)) delay /dev/vda 0 20 /dev/vda 0 0"
 	fs_new "$type" /dev/mapper/disk /mnt
 	truncate -s 16m /mnt/data
 	fillpat -l 4m /mnt/mem
@@ -313,7 +315,7 @@ fio_verify() {
 		fio --name=verify --filename=/mnt/data --size=16m --direct=1 --rw=randwrite \
 			--bsrange=4k-128k --ioengine=libaio --iodepth=8 --iomem=mmapshared:/mnt/mem \
 			--verify=crc32c --verify_fatal=1 --do_verify=1 --randseed=2 --loops=6 \
-			--thread --eta=never >/out/fio.txt 2>&1 || fail "fio: $(grep -m 1 -iE 'verify|err' /out/fio.txt)"
+			--thread --eta=never >/out/fio.txt 2>&1 || fail "fio: $(grep -m 1 -E 'verify: bad|verify failed|error=|err= *[1-9]' /out/fio.txt)"
 		if ! is_patched || (($(bounced_now) > BOUNCED0)); then break; fi
 	done
 	kill $syncer

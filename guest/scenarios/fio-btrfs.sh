@@ -6,6 +6,6 @@ DESC="fio with mmapshared buffers on btrfs, O_DIRECT, verify, concurrent fsync"
 TIMEOUT=180
 STOCK=pass
 
-requires() { need_cmd dmsetup fio; requires_fs btrfs; }
+requires() { need_cmd dmsetup fio; need_mod dm-delay; requires_fs btrfs; }
 
 run() { fio_verify btrfs; }

@@ -6,6 +6,6 @@ DESC="fio with mmapshared buffers on ext4, O_DIRECT, verify, concurrent fsync"
 TIMEOUT=180
 STOCK=pass
 
-requires() { need_cmd dmsetup fio; requires_fs ext4; }
+requires() { need_cmd dmsetup fio; need_mod dm-delay; requires_fs ext4; }
 
 run() { fio_verify ext4; }

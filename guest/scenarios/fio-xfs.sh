@@ -6,6 +6,6 @@ DESC="fio with mmapshared buffers on xfs, O_DIRECT, verify, concurrent fsync"
 TIMEOUT=180
 STOCK=pass
 
-requires() { need_cmd dmsetup fio; requires_fs xfs; }
+requires() { need_cmd dmsetup fio; need_mod dm-delay; requires_fs xfs; }
 
 run() { fio_verify xfs; }
