@@ -31,7 +31,10 @@ if ((EUID != 0)); then
 		die "packages are missing; run this, then the same make again: sudo apt-get install --no-install-recommends ${missing[*]}"
 fi
 note "installing: ${missing[*]}"
-"${sudo[@]}" apt-get -q update >/dev/null ||
+mkdir -p "$ROOT/build"
+log=$ROOT/build/setup.log
+: >"$log"
+"${sudo[@]}" apt-get -q update >/dev/null 2>>"$log" ||
 	note "apt-get update failed, trying with the package lists that are here"
-"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}" ||
-	die "apt-get could not install them: check the network and run the same make again"
+"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}" 2>>"$log" ||
+	die "apt-get could not install them ($(grep -m 1 '^E: ' "$log" | cut -c 4-103)): check the network and run the same make again; all of it is in build/setup.log"

@@ -131,6 +131,48 @@ tree_and_refresh() {
 	[[ $(git -C "$t" log -n 1 --format=%s) == "mm: one" ]] || { echo "a failed apply changed the tree"; return 1; }
 }
 
+# fake COMMAND LINE...: a command of that name, first in the PATH of the next refuses.
+fake() {
+	local name=$1
+	shift
+	mkdir -p "$tmp/bin"
+	printf '%s\n' '#!/bin/sh' "$@" >"$tmp/bin/$name"
+	chmod +x "$tmp/bin/$name"
+}
+
+# A copy of the project that has nothing yet, on a machine without the base source.
+bare_copy() {
+	mkdir -p "$tmp/bare"
+	cp -r "$ROOT/scripts" "$ROOT/bases" "$ROOT/patches" "$tmp/bare/"
+	sed -i 's,/usr/src/,/nonexistent/,' "$tmp/bare/scripts/source.sh"
+}
+
+no_network() {
+	bare_copy
+	fake apt-get 'echo "E: Failed to fetch it" >&2' 'exit 100'
+	refuses 'Failed to fetch it.*check the network' env PATH="$tmp/bin:$PATH" BASE=6.1 "$tmp/bare/scripts/tree.sh"
+	fake dpkg-query 'exit 1'
+	((EUID != 0)) || refuses 'Failed to fetch it.*check the network' env PATH="$tmp/bin:$PATH" "$tmp/bare/scripts/setup.sh"
+	fake git 'exit 128'
+	refuses 'LINUX_5_4=/path.*network' env -u LINUX_5_4 PATH="$tmp/bin:$PATH" BASE=5.4 "$tmp/bare/scripts/tree.sh"
+	rm "$tmp/bin"/*
+	[[ ! -d $tmp/bare/build/6.1/tree && ! -d $tmp/bare/build/5.4/tree ]] || { echo "half a tree"; return 1; }
+}
+
+no_space() {
+	bare_copy
+	fake df 'echo Filesystem' 'echo "/dev/x 9999999 99999 1048576 9% /"'
+	refuses 'needs 6 GiB.* has 1 GiB' env PATH="$tmp/bin:$PATH" BASE=6.1 "$tmp/bare/scripts/tree.sh"
+	rm "$tmp/bin/df"
+}
+
+wrong_source() { # a tree named by the user that is not the base
+	bare_copy
+	refuses 'no such directory' env LINUX_5_4="$tmp/nosuch" BASE=5.4 "$tmp/bare/scripts/tree.sh"
+	refuses 'Linux 5.4' env LINUX_5_4="$tmp/six" BASE=5.4 "$tmp/bare/scripts/tree.sh"
+	refuses 'not a tree of Linux 5.4' env LINUX_5_4="$tmp/plain" BASE=5.4 "$tmp/bare/scripts/tree.sh"
+}
+
 guest_ends() {
 	local out rc=0
 	out=$(GUEST_CMDLINE="pw.scenario=none" "$ROOT/scripts/guest.sh" -q -k patched -s boot) || rc=$?
@@ -164,6 +206,9 @@ check wrong-base-tree refuses "no base '9.9'" submake tree BASE=9.9
 check wrong-scenario refuses "no scenario 'nosuch'" submake test SCENARIO=nosuch
 check wrong-kernel refuses "no kernel 'nosuch'" submake test KERNEL=nosuch
 check wrong-target refuses "make help" submake nosuch
+check no-network no_network
+check no-space no_space
+check wrong-source wrong_source
 check am-no-tree refuses 'make am TREE=' submake am
 check am-missing-tree refuses 'no such directory' submake am TREE="$tmp/nosuch"
 check am-not-git refuses 'not a git tree' "$ROOT/scripts/am.sh" "$tmp/plain"

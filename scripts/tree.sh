@@ -13,23 +13,21 @@ lock
 tree=$BUILD/tree patches=$ROOT/patches/$BASE short=build/$BASE/tree
 
 make_tree() {
-	local tar tmp=$tree.tmp v
+	local tmp=$tree.tmp v
 	need_space 6 "the base source and a kernel build"
-	tar=$("$ROOT/scripts/source.sh" tarball)
 	rm -rf "$tmp"
 	mkdir -p "$tmp"
-	note "$short: unpacking and committing the base source (2 minutes)"
-	busy unpacking tar -C "$tmp" --strip-components=1 -xf "$tar" ||
-		die "$tar cannot be unpacked: remove it (or install $BASE_PACKAGE again) and try again"
+	note "$short: getting and committing the base source (2 minutes)"
+	"$ROOT/scripts/source.sh" unpack "$tmp" || { rm -rf "$tmp"; exit 2; }
 	v=$(make -s -C "$tmp" kernelversion)
-	[[ $v == "$BASE_SERIES".* ]] || die "$tar holds Linux $v, not $BASE_SERIES"
+	[[ $v == "$BASE_SERIES".* ]] || die "the source is Linux $v, not $BASE_SERIES"
 	plain_git -c init.defaultBranch="$BASE_BRANCH" init -q "$tmp"
 	plain_git -C "$tmp" config user.name 'Pinned Writeback'
 	plain_git -C "$tmp" config user.email pinned-writeback@example.org
 	plain_git -C "$tmp" config gc.auto 0
 	busy 'git add' plain_git -C "$tmp" add -A -f
 	GIT_AUTHOR_DATE='2000-01-01T00:00:00Z' GIT_COMMITTER_DATE='2000-01-01T00:00:00Z' \
-		busy 'git commit' plain_git -C "$tmp" commit -q -m "$BASE_PACKAGE $v"
+		busy 'git commit' plain_git -C "$tmp" commit -q -m "${BASE_PACKAGE:-Linux} $v"
 	plain_git -C "$tmp" tag base
 	apply_series "$tmp" "$patches" || {
 		rm -rf "$tmp"
