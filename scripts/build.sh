@@ -31,9 +31,11 @@ cc=gcc
 ! command -v ccache >/dev/null || cc='ccache gcc'
 
 kernel() {
-	local src=$1 out=$BUILD/$name id fragments=("$ROOT/config/lean.config") missing
+	local src=$1 out=$BUILD/$name id fragments=("$ROOT/config/lean.config") f missing
 	shift
-	fragments+=("$@")
+	for f in "$ROOT/config/lean-$BASE.config" "$@"; do
+		[[ ! -r $f ]] || fragments+=("$f")
+	done
 	id=$({ source_id "$src"; cat "${fragments[@]}"; echo "$cc"; } | sha256sum)
 	[[ -r $out/arch/x86/boot/bzImage && $id == "$(cat "$out/.built" 2>/dev/null)" ]] && return
 	need_space 3 "a kernel build"
@@ -48,7 +50,8 @@ kernel() {
 	cat "${fragments[@]}" >"$out/new/fragment"
 	make -s -C "$src" O="$out/new" CC="$cc" KCONFIG_ALLCONFIG="$out/new/fragment" allnoconfig >"$out/new/log" 2>&1 ||
 		die "configuration failed: $(tail -n 1 "$out/new/log")"
-	missing=$(sed -n 's/^\(CONFIG_[A-Z0-9_]*=[ym]\)$/\1/p' "$out/new/fragment" |
+	# of a symbol in several fragments the last line counts
+	missing=$(tac "$out/new/fragment" | sed -n 's/^\(CONFIG_[A-Z0-9_]*=[ymn]\)$/\1/p' | sort -u -s -t= -k1,1 | grep -v '=n$' |
 		grep -vxF -f "$out/new/.config" | cut -d= -f1 | sort -u | tr '\n' ' ') || true
 	[[ ! $missing ]] || note "not in this kernel's configuration: $missing"
 	cmp -s "$out/new/.config" "$out/.config" || cp "$out/new/.config" "$out/.config"

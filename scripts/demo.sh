@@ -45,6 +45,6 @@ echo
 	END { for (r = 1; r <= NR; r++) printf "%-*s | %-*s | %s\n", w[1], c[r, 1], w[2], c[r, 2], c[r, 3] }'
 echo
 if ((rc)); then
-	echo "demo: expected fail on stock and pass on patched; logs: build/results/" >&2
+	echo "demo: expected fail on stock and pass on patched; logs: build/$BASE/results/" >&2
 fi
 exit $rc

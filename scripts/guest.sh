@@ -7,7 +7,7 @@
 #   -s SCENARIO  name of a file in guest/scenarios, without .sh
 #   -q           no progress lines, only the verdict
 # Exit code: 0 pass, 1 fail, 3 skip, 2 could not be run.
-# Results: build/results/KERNEL/SCENARIO.{log,verdict,out/}
+# Results: build/BASE/results/KERNEL/SCENARIO.{log,verdict,out/}
 # Environment: BASE, TIME_SCALE (factor on all time limits), KEEP=1 (keep the disks),
 #   GUEST_ACCEL, GUEST_SMP, GUEST_MEM, GUEST_ARGS, GUEST_CMDLINE (more of QEMU and kernel)
 . "$(dirname "$0")/lib.sh"
@@ -65,8 +65,8 @@ rel=$(find "$mods/lib/modules" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/nul
 [[ $rel ]] || die "no modules in $mods/lib/modules: build this kernel again"
 scale=${TIME_SCALE:-$scale}
 
-res=$ROOT/build/results/$kernel
-log=$res/$scenario.log out=$res/$scenario.out run=$ROOT/build/run/$kernel-$scenario
+res=$BUILD/results/$kernel
+log=$res/$scenario.log out=$res/$scenario.out run=$ROOT/build/run/$BASE-$kernel-$scenario
 mkdir -p "$res" "$run"
 rm -rf "$out" "$res/$scenario.verdict"
 mkdir -p "$out"
@@ -194,7 +194,7 @@ truncate -s 4G "$run/vda"
 truncate -s 1G "$run/vdb"
 accel
 for phase in run verify; do
-	qemu "$accel" "$log.$phase" "pw.scenario=$scenario pw.phase=$phase pw.timescale=$scale pw.kernel=$want"
+	qemu "$accel" "$log.$phase" "pw.scenario=$scenario pw.phase=$phase pw.timescale=$scale pw.kernel=$want pw.base=$BASE"
 	late=
 	wait_qemu "$limit" "$log.$phase" || late=1
 	cat "$log.$phase" >>"$log" 2>/dev/null || true

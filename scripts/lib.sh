@@ -121,8 +121,8 @@ scenarios() { (cd "$ROOT/guest/scenarios" && printf '%s\n' *.sh | sed 's/\.sh$//
 verdict_of() {
 	local v=error
 	verdict=error verdict_text='not run'
-	[[ -r $ROOT/build/results/$1/$2.verdict ]] || return 0
-	read -r v verdict_text <"$ROOT/build/results/$1/$2.verdict" || true
+	[[ -r $BUILD/results/$1/$2.verdict ]] || return 0
+	read -r v verdict_text <"$BUILD/results/$1/$2.verdict" || true
 	verdict=$v
 	if [[ $v == fail && $verdict_text =~ ^(error|no\ verdict|timed\ out) ]]; then
 		verdict=error

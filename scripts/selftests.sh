@@ -1,7 +1,7 @@
 #!/bin/bash
 # Usage: scripts/selftests.sh
 # Builds the kernel selftests of the series, tools/testing/selftests/gup in the
-# tree of the base, as static programs in build/guest/selftests, where the
+# tree of the base, as static programs in build/BASE/selftests, where the
 # scenario selftests-gup finds them. Builds nothing that is up to date.
 # Environment: BASE, SELFTESTS_SRC (another tools/testing/selftests)
 . "$(dirname "$0")/lib.sh"
@@ -10,7 +10,7 @@
 load_base
 
 src=${SELFTESTS_SRC:-$BUILD/tree/tools/testing/selftests}
-out=$ROOT/build/guest/selftests
+out=$BUILD/selftests
 [[ -r $src/gup/Makefile ]] || die "no $src/gup: run make tree"
 
 mkdir -p "$out"

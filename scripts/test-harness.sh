@@ -177,7 +177,7 @@ guest_ends() {
 	local out rc=0
 	out=$(GUEST_CMDLINE="pw.scenario=none" "$ROOT/scripts/guest.sh" -q -k patched -s boot) || rc=$?
 	((rc == 1)) || { echo "exit code $rc"; return 1; }
-	[[ $out == *'last 60 lines of build/results/patched/boot.log'* && $out == *'ended early'* ]] ||
+	[[ $out == *"last 60 lines of build/$BASE/results/patched/boot.log"* && $out == *'ended early'* ]] ||
 		{ echo "$out"; return 1; }
 }
 
@@ -185,7 +185,7 @@ guest_hangs() {
 	local out rc=0
 	out=$(TIME_SCALE=0.01 "$ROOT/scripts/guest.sh" -q -k patched -s boot) || rc=$?
 	((rc == 1)) || { echo "exit code $rc"; return 1; }
-	[[ $out == *'last 60 lines of build/results/patched/boot.log'* && $out == *'hang'* ]] ||
+	[[ $out == *"last 60 lines of build/$BASE/results/patched/boot.log"* && $out == *'hang'* ]] ||
 		{ echo "$out"; return 1; }
 }
 

@@ -4,7 +4,7 @@ DESC="kselftest gup: pin counters on block device, ext4, xfs, btrfs; writeback c
 TIMEOUT=180
 STOCK=fail
 
-tests=/proj/build/guest/selftests
+tests=/proj/build/$BASE/selftests
 
 requires() {
 	need_file "$tests/pin_counters" "$tests/stable_writeback"
