@@ -111,6 +111,19 @@ text=$(diff -rq "$BUILD/check.export" "$ROOT/patches/$BASE" || true)
 rm -rf "$BUILD/check.export"
 if [[ ! $text ]]; then ok "round trip patches/$BASE"; else bad "round trip patches/$BASE" "$text"; fi
 
+# What the bases share is the same in each, or it is said where it is not.
+for b in "$ROOT"/bases/*; do
+	b=${b##*/} other=$ROOT/build/$b/tree
+	[[ $b != "$BASE" && -n $(git -C "$other" tag -l base 2>/dev/null) ]] || continue
+	while read -r f; do
+		if ! git -C "$other" cat-file -e "series:$f" 2>/dev/null; then
+			echo "drift $f: not in base $b"
+		elif ! git -C "$other" show "series:$f" | cmp -s - "$wt/$f"; then
+			echo "drift $f: not as in base $b"
+		fi
+	done < <(git -C "$wt" ls-files tools/testing/selftests/gup)
+done
+
 cd "$ROOT"
 for f in scripts/*.sh guest/*.sh guest/run guest/init guest/scenarios/*.sh .ci/run bases/*; do
 	if text=$(shellcheck -x "$f" 2>&1); then ok "shellcheck $f"; else bad "shellcheck $f" "$text"; fi

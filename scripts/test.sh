@@ -26,7 +26,7 @@ one() {
 
 case ${1:-} in
 -h) usage 0 ;;
---one) one "$2" "$3"; exit 0 ;;
+--one) load_base; one "$2" "$3"; exit 0 ;;
 esac
 
 load_base
