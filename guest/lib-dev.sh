@@ -33,7 +33,14 @@ RELEASE='dmsetup resume'
 queue_set() { echo "$3" >"/sys/dev/block/$(stat -Lc %Hr:%Lr "$1")/queue/$2"; }
 
 # want_stable DEVICE: its content must not change under I/O (before mount!).
-want_stable() { queue_set "$1" stable_writes 1; }
+want_stable() {
+	if [[ -e /sys/dev/block/$(stat -Lc %Hr:%Lr "$1")/queue/stable_writes ]]; then
+		queue_set "$1" stable_writes 1
+	else
+		modprobe set_stable
+		echo "$1" >/sys/module/set_stable/parameters/device
+	fi
+}
 
 # source_new SIZE_MB: /dev/mapper/source, where direct reads come from, on the
 # second disk; holds the pattern of the source.

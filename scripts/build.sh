@@ -36,7 +36,7 @@ kernel() {
 	for f in "$ROOT/config/lean-$BASE.config" "$@"; do
 		[[ ! -r $f ]] || fragments+=("$f")
 	done
-	id=$({ source_id "$src"; cat "${fragments[@]}"; echo "$cc"; } | sha256sum)
+	id=$({ source_id "$src"; cat "${fragments[@]}"; [[ ! ${BASE_GUEST_MODULES:-} ]] || cat "$ROOT"/guest/module/*; echo "$cc"; } | sha256sum)
 	[[ -r $out/arch/x86/boot/bzImage && $id == "$(cat "$out/.built" 2>/dev/null)" ]] && return
 	need_space 3 "a kernel build"
 	mkdir -p "$out"
@@ -64,10 +64,23 @@ kernel() {
 	rm -rf "$out/mods.tmp"
 	kmake -s INSTALL_MOD_PATH="$out/mods.tmp" INSTALL_MOD_STRIP=1 modules_install >>"$BUILD/$name.log" 2>&1 ||
 		die "modules of $name cannot be installed: see build/$BASE/$name.log"
+	if [[ ${BASE_GUEST_MODULES:-} ]]; then
+		guest_modules >>"$BUILD/$name.log" 2>&1 ||
+			die "guest/module does not build for $name: see build/$BASE/$name.log"
+	fi
 	rm -rf "$out/mods"
 	mv "$out/mods.tmp" "$out/mods"
 	echo "$id" >"$out/.built"
 	note "kernel $name is built ($SECONDS s)"
+}
+
+# Modules of our own for the guests, beside those of the kernel.
+guest_modules() {
+	local dir=$out/guest-module
+	rm -rf "$dir"
+	cp -r "$ROOT/guest/module" "$dir"
+	kmake -s M="$dir" GUEST_MODULES="$BASE_GUEST_MODULES" modules &&
+		kmake -s M="$dir" GUEST_MODULES="$BASE_GUEST_MODULES" INSTALL_MOD_PATH="$out/mods.tmp" modules_install
 }
 
 programs() {
