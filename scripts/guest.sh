@@ -107,7 +107,7 @@ qemu() {
 		-nodefaults -no-user-config -display none -no-reboot -monitor none \
 		-serial "file:$console" -device virtio-rng-pci \
 		-kernel "$image" -initrd "$initrd" \
-		-append "console=ttyS0 panic=-1 loglevel=6 printk.devkmsg=on nokaslr rootfstype=ramfs ${GUEST_CMDLINE:-} $*" \
+		-append "console=ttyS0 panic=-1 loglevel=6 printk.devkmsg=on nokaslr no_timer_check rootfstype=ramfs ${GUEST_CMDLINE:-} $*" \
 		-virtfs "local,path=/,mount_tag=host,readonly=on,$share" \
 		-virtfs "local,path=$ROOT,mount_tag=proj,readonly=on,$share" \
 		-virtfs "local,path=$mods/lib/modules/$rel,mount_tag=mods,readonly=on,$share" \
