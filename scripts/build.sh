@@ -83,12 +83,24 @@ guest_modules() {
 		kmake -s M="$dir" GUEST_MODULES="$BASE_GUEST_MODULES" INSTALL_MOD_PATH="$out/mods.tmp" modules_install
 }
 
+# A program that needs more than libc says so in a line of its source,
+# /* LIBS: PACKAGE: LINKER_OPTIONS */, and is linked with what the guest has: the
+# libraries of this machine. Without the package it is not built.
 programs() {
-	local f bin=$ROOT/build/guest/bin
+	local f bin=$ROOT/build/guest/bin libs opts
 	mkdir -p "$bin"
 	for f in "$ROOT"/guest/src/*.c; do
 		[[ -e $f ]] || continue
-		compile "$f" "$bin/$(basename "$f" .c)"
+		libs=$(sed -n 's|^/\* LIBS: \(.*\) \*/$|\1|p' "$f")
+		opts=(-static)
+		if [[ $libs ]]; then
+			if ! gcc -E "$f" >/dev/null 2>&1; then
+				note "${f#"$ROOT/"} is not built: no ${libs%%:*} (make setup)"
+				continue
+			fi
+			read -ra opts <<<"${libs#*:}"
+		fi
+		compile "$f" "$bin/$(basename "$f" .c)" "${opts[@]}"
 	done
 	"$ROOT/scripts/selftests.sh"
 }
@@ -98,7 +110,7 @@ compile() {
 	shift 2
 	newer=$(find "$(dirname "$src")" -newer "$out" \( -name '*.h' -o -path "$src" \) 2>/dev/null) || newer=all
 	[[ ! -e $out || $newer ]] || return 0
-	gcc -O2 -Wall -Wextra -static -pthread "$@" -o "$out.tmp" "$src" || die "$src does not compile"
+	gcc -O2 -Wall -Wextra -pthread -o "$out.tmp" "$src" "$@" || die "$src does not compile"
 	mv "$out.tmp" "$out"
 }
 
