@@ -76,11 +76,13 @@ kernel() {
 
 # Modules of our own for the guests, beside those of the kernel.
 guest_modules() {
-	local dir=$out/guest-module
+	local dir=$out/guest-module modules=$BASE_GUEST_MODULES
+	# what a stock kernel has nothing to build with
+	[[ $name == stock-lean ]] || modules+=" ${BASE_PATCHED_MODULES:-}"
 	rm -rf "$dir"
 	cp -r "$ROOT/guest/module" "$dir"
-	kmake -s M="$dir" GUEST_MODULES="$BASE_GUEST_MODULES" modules &&
-		kmake -s M="$dir" GUEST_MODULES="$BASE_GUEST_MODULES" INSTALL_MOD_PATH="$out/mods.tmp" modules_install
+	kmake -s M="$dir" GUEST_MODULES="$modules" modules &&
+		kmake -s M="$dir" GUEST_MODULES="$modules" INSTALL_MOD_PATH="$out/mods.tmp" modules_install
 }
 
 # A program that needs more than libc says so in a line of its source,

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Uses every function of the pin_user_pages() family as a driver would: takes
+ * pages of the process that loads the module, checks what
+ * page_maybe_dma_pinned() says of each, writes to them, and lets them go.
+ * Loading fails with EIO if anything was not as it should be, and the log says
+ * what. Built against the headers of the patched kernel and against nothing else,
+ * so it also shows that all of them are declared and exported.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 8, 0)
+#define mmap_sem mmap_lock
+#endif
+
+#define NR	8		/* pages of each call */
+
+static unsigned long where;	/* in the process */
+static unsigned int checks, bad;
+
+static void check(bool ok, const char *way, const char *what)
+{
+	checks++;
+	if (ok)
+		return;
+	bad++;
+	pr_err("pinapi: %s: %s\n", way, what);
+}
+
+/* -- the ways to pin ---------------------------------------------------------- */
+
+static long plain(struct page **pages)
+{
+	long n;
+
+	down_read(&current->mm->mmap_sem);
+	n = pin_user_pages(where, NR, FOLL_WRITE, pages, NULL);
+	up_read(&current->mm->mmap_sem);
+	return n;
+}
+
+static long longterm(struct page **pages)
+{
+	long n;
+
+	down_read(&current->mm->mmap_sem);
+	n = pin_user_pages(where, NR, FOLL_WRITE | FOLL_LONGTERM, pages, NULL);
+	up_read(&current->mm->mmap_sem);
+	return n;
+}
+
+static long with_vmas(struct page **pages)
+{
+	struct vm_area_struct *vmas[NR] = { };
+	long i, n;
+
+	down_read(&current->mm->mmap_sem);
+	n = pin_user_pages(where, NR, FOLL_WRITE, pages, vmas);
+	for (i = 0; i < n; i++)
+		check(vmas[i] && vmas[i]->vm_start <= where, "vmas", "no vma");
+	up_read(&current->mm->mmap_sem);
+	return n;
+}
+
+static long fast(struct page **pages)
+{
+	return pin_user_pages_fast(where, NR, FOLL_WRITE, pages);
+}
+
+static long fast_longterm(struct page **pages)
+{
+	return pin_user_pages_fast(where, NR, FOLL_WRITE | FOLL_LONGTERM, pages);
+}
+
+static long fast_only(struct page **pages)
+{
+	return pin_user_pages_fast_only(where, NR, FOLL_WRITE, pages);
+}
+
+static long unlocked(struct page **pages)
+{
+	return pin_user_pages_unlocked(where, NR, pages, FOLL_WRITE);
+}
+
+static long remote(struct page **pages)
+{
+	int locked = 1;
+	long n;
+
+	down_read(&current->mm->mmap_sem);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 9, 0)
+	n = pin_user_pages_remote(current->mm, where, NR, FOLL_WRITE, pages,
+				  NULL, &locked);
+#else
+	n = pin_user_pages_remote(current, current->mm, where, NR, FOLL_WRITE,
+				  pages, NULL, &locked);
+#endif
+	if (locked)
+		up_read(&current->mm->mmap_sem);
+	return n;
+}
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+static long locked(struct page **pages)
+{
+	int locked = 1;
+	long n;
+
+	down_read(&current->mm->mmap_sem);
+	n = pin_user_pages_locked(where, NR, FOLL_WRITE, pages, &locked);
+	if (locked)
+		up_read(&current->mm->mmap_sem);
+	return n;
+}
+#endif
+
+/* -- the ways to unpin -------------------------------------------------------- */
+
+static void one_by_one(struct page **pages)
+{
+	int i;
+
+	for (i = 0; i < NR; i++)
+		unpin_user_page(pages[i]);
+}
+
+static void all(struct page **pages)
+{
+	unpin_user_pages(pages, NR);
+}
+
+static void dirty(struct page **pages)
+{
+	unpin_user_pages_dirty_lock(pages, NR, true);
+}
+
+static void clean(struct page **pages)
+{
+	unpin_user_pages_dirty_lock(pages, NR, false);
+}
+
+static const struct {
+	const char *name;
+	long (*pin)(struct page **pages);
+} pinners[] = {
+	{ "pin_user_pages", plain },
+	{ "pin_user_pages, FOLL_LONGTERM", longterm },
+	{ "pin_user_pages, vmas", with_vmas },
+	{ "pin_user_pages_fast", fast },
+	{ "pin_user_pages_fast, FOLL_LONGTERM", fast_longterm },
+	{ "pin_user_pages_fast_only", fast_only },
+	{ "pin_user_pages_unlocked", unlocked },
+	{ "pin_user_pages_remote", remote },
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+	{ "pin_user_pages_locked", locked },
+#endif
+};
+
+static void (* const unpinners[])(struct page **pages) = {
+	one_by_one, all, dirty, clean,
+};
+
+/* -- what has to hold for each ------------------------------------------------ */
+
+static void write_word(struct page *page, u32 word)
+{
+	void *addr = kmap(page);
+
+	*(u32 *)addr = word;
+	kunmap(page);
+}
+
+static void try(const char *name, long (*pin)(struct page **pages),
+		void (*unpin)(struct page **pages))
+{
+	struct page *pages[NR], *plain[NR];
+	u32 word;
+	long n;
+	int i;
+
+	n = pin(pages);
+	if (n != NR) {
+		check(false, name, "did not pin all pages");
+		while (n-- > 0)
+			unpin_user_page(pages[n]);
+		return;
+	}
+	for (i = 0; i < NR; i++) {
+		check(page_maybe_dma_pinned(pages[i]), name,
+		      "a page does not look pinned");
+		write_word(pages[i], 0x1000 + i);
+	}
+	for (i = 0; i < NR; i++)
+		check(!get_user(word, (u32 __user *)(where + i * PAGE_SIZE)) &&
+		      word == 0x1000 + i, name, "not the page that is mapped");
+
+	/* Plain references keep the pages while they are looked at. */
+	n = get_user_pages_fast(where, NR, 0, plain);
+	check(n == NR, name, "get_user_pages_fast");
+	unpin(pages);
+	for (i = 0; i < n; i++) {
+		check(plain[i] == pages[i], name, "get finds another page");
+		check(!page_maybe_dma_pinned(plain[i]), name,
+		      "a page looks pinned after it was unpinned");
+		check(unpin != dirty || PageDirty(plain[i]), name,
+		      "a page is not dirty");
+		put_page(plain[i]);
+	}
+}
+
+static int __init pinapi_init(void)
+{
+	unsigned int i, j;
+
+	if (!current->mm)
+		return -EINVAL;
+	where = vm_mmap(NULL, 0, NR * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	if (IS_ERR_VALUE(where))
+		return where;
+	for (i = 0; i < NR; i++)
+		check(!put_user(i, (u32 __user *)(where + i * PAGE_SIZE)),
+		      "mmap", "a page cannot be written");
+
+	for (i = 0; i < ARRAY_SIZE(pinners); i++)
+		for (j = 0; j < ARRAY_SIZE(unpinners); j++)
+			try(pinners[i].name, pinners[i].pin, unpinners[j]);
+
+	vm_munmap(where, NR * PAGE_SIZE);
+	pr_info("pinapi: %zu ways to pin, %u checks, %u failed\n",
+		ARRAY_SIZE(pinners), checks, bad);
+	return bad ? -EIO : 0;
+}
+
+static void __exit pinapi_exit(void)
+{
+}
+
+module_init(pinapi_init);
+module_exit(pinapi_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Test of the pin_user_pages() family");
