@@ -107,7 +107,7 @@ qemu() {
 		-nodefaults -no-user-config -display none -no-reboot -monitor none \
 		-serial "file:$console" -device virtio-rng-pci \
 		-kernel "$image" -initrd "$initrd" \
-		-append "console=ttyS0 panic=-1 loglevel=6 printk.devkmsg=on nokaslr no_timer_check rootfstype=ramfs ${GUEST_CMDLINE:-} $*" \
+		-append "console=ttyS0 panic=-1 loglevel=6 printk.devkmsg=on nokaslr no_timer_check rootfstype=ramfs $cmdline ${GUEST_CMDLINE:-} $*" \
 		-virtfs "local,path=/,mount_tag=host,readonly=on,$share" \
 		-virtfs "local,path=$ROOT,mount_tag=proj,readonly=on,$share" \
 		-virtfs "local,path=$mods/lib/modules/$rel,mount_tag=mods,readonly=on,$share" \
@@ -174,6 +174,9 @@ accel() {
 # The scenario's time budget, read without running it.
 timeout=$(sed -n 's/^TIMEOUT=\([0-9]*\).*/\1/p' "$file" | head -n 1)
 limit=$(awk -v t="${timeout:-180}" -v s="$scale" 'BEGIN { print int((t + 90) * s) }')
+
+# What it wants on the kernel's command line.
+cmdline=$(sed -n 's/^CMDLINE=\([a-z0-9=.,_-]*\).*/\1/p' "$file" | head -n 1)
 
 finish() { # VERDICT TEXT
 	echo "$1 $2" >"$res/$scenario.verdict"

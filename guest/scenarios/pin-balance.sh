@@ -1,0 +1,29 @@
+# shellcheck shell=bash disable=SC2034
+# A million pins, looks and unpins at random, from four threads, while processes are
+# forked, huge pages are split, pages are migrated and a file is truncated: a selftest
+# of the series for 5.4, in a guest of two NUMA nodes. GUEST_CMDLINE=pw.count=N for
+# another number, pw.seed=N for other pages.
+DESC="kselftest gup: a million pins at random; none is missed, none is left"
+TIMEOUT=900
+STOCK=skip
+CMDLINE=numa=fake=2
+
+tests=/proj/build/$BASE/selftests
+
+requires() { need_file "$tests/pin_balance" /sys/kernel/debug/gup_benchmark; }
+
+run() {
+	local count seed rc=0
+	count=$(sed -n 's/.*\bpw\.count=\([0-9]*\).*/\1/p' /proc/cmdline)
+	seed=$(sed -n 's/.*\bpw\.seed=\([0-9]*\).*/\1/p' /proc/cmdline)
+	seed=${seed:-$SRANDOM}
+	info "seed $seed"
+	# A file system of its own, so that the file has writeback, too.
+	mkfs.ext4 -q /dev/vdb
+	mount /dev/vdb /mnt
+	TMPDIR=/mnt "$tests/pin_balance" -n "${count:-1000000}" -s "$seed" >/out/pin_balance.tap 2>&1 || rc=$?
+	((rc != 4)) || skip "$(grep -m 1 SKIP /out/pin_balance.tap)"
+	((rc == 0)) || fail "seed $seed: $(grep -m 1 -E '^not ok [0-9]+ [^#]|^Bail' /out/pin_balance.tap || echo "exit code $rc")"
+	grep '^# .*pages pinned' /out/pin_balance.tap >/run/note
+	umount /mnt
+}
