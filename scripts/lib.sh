@@ -113,7 +113,15 @@ scenario_field() {
 	echo "${v:-$3}"
 }
 
-scenarios() { (cd "$ROOT/guest/scenarios" && printf '%s\n' *.sh | sed 's/\.sh$//'); }
+# scenarios: the names of those for this base; a scenario that is not for all bases has
+# a line ONLY="5.4 6.1".
+scenarios() {
+	local f bases
+	for f in "$ROOT"/guest/scenarios/*.sh; do
+		bases=$(sed -n 's/^ONLY="\(.*\)"$/\1/p' "$f")
+		if [[ ! $bases || " $bases " == *" $BASE "* ]]; then basename "$f" .sh; fi
+	done
+}
 
 # verdict_of KERNEL SCENARIO: pass, fail, skip, or error: the scenario did not get as
 # far as to look at the kernel, which proves nothing. The reason is in $verdict_text.

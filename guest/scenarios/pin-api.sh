@@ -5,6 +5,7 @@
 DESC="a module that uses every function of the pin_user_pages() family"
 TIMEOUT=60
 STOCK=skip
+ONLY="5.4"
 
 run() {
 	modinfo pinapi >/dev/null || fail "no module pinapi: guest/module did not build with this kernel"

@@ -6,6 +6,7 @@
 DESC="kselftest gup: a million pins at random; none is missed, none is left"
 TIMEOUT=900
 STOCK=skip
+ONLY="5.4"
 CMDLINE=numa=fake=2
 
 tests=/proj/build/$BASE/selftests
