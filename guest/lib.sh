@@ -63,8 +63,12 @@ is_patched() { grep -q '^writeback_bounced ' /proc/vmstat; }
 # bounced: pages bounced since boot (0 on a stock kernel).
 bounced() { local n; n=$(vmstat writeback_bounced); echo "${n:-0}"; }
 
+# pins_outstanding: pages pinned now (0 on a kernel that knows of no pins).
 pins_outstanding() {
-	echo $(($(vmstat nr_foll_pin_acquired) - $(vmstat nr_foll_pin_released)))
+	local acquired released
+	acquired=$(vmstat nr_foll_pin_acquired)
+	released=$(vmstat nr_foll_pin_released)
+	echo $((${acquired:-0} - ${released:-0}))
 }
 
 # pins_balanced [SECONDS]: waits until every page pinned has been unpinned.

@@ -232,6 +232,21 @@ static void splice_case(int fd)
 	close(p[1]);
 }
 
+/* 5.4 breaks copy-on-write for GUP even if it only reads, so that it never meets it. */
+static bool is_zero_page(void *p)
+{
+	int pagemap = open("/proc/self/pagemap", O_RDONLY), flags = open("/proc/kpageflags", O_RDONLY);
+	uint64_t pm, fl;
+
+	if (pagemap < 0 || flags < 0 ||
+	    pread(pagemap, &pm, 8, (uintptr_t)p / PG * 8) != 8 ||
+	    pread(flags, &fl, 8, (pm & ((1ULL << 55) - 1)) * 8) != 8)
+		die("/proc/self/pagemap, /proc/kpageflags: %m");
+	close(pagemap);
+	close(flags);
+	return fl >> 24 & 1;	/* KPF_ZERO_PAGE */
+}
+
 static void write_cases(int fd)
 {
 	char *buf = anon(2 * MB), *zero = anon(PG * 16);
@@ -248,7 +263,7 @@ static void write_cases(int fd)
 	begin();
 	n = pwrite(fd, zero, PG * 16, 0);
 	end("write from the zero page", n == (ssize_t)(PG * 16), 0);
-	if (pins_expected && vmstat("nr_foll_pin_acquired") != acquired0) {
+	if (pins_expected && is_zero_page(zero) && vmstat("nr_foll_pin_acquired") != acquired0) {
 		printf("not ok write from the zero page: it was pinned\n");
 		failed = 1;
 	}
