@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* LIBS: libibverbs-dev: -libverbs */
 /*
- * rdmasync [-d DEVICE] [-t SECONDS] [-k] -l LEN FILE
+ * rdmasync [-d DEVICE] [-t SECONDS] [-k] [-i] -l LEN FILE
  *
  * Maps the first LEN bytes of FILE, registers the mapping with an RDMA device and
  * lets another process write to it with RDMA_WRITE, without pause, while this one
@@ -16,6 +16,8 @@
  *
  * With -k the mapping stays registered and the peer goes on, but nothing is
  * dirtied any more: what the last sync stored is what a power cut must leave.
+ *
+ * With -i the peer is idle: for comparison.
  *
  * The peer writes the pattern of the source and that of the program in turn,
  * both of generation 0 (see pattern.h): they differ in one byte of a word, so a
@@ -176,7 +178,7 @@ static void meet(int sock)
 }
 
 /* The peer: writes until the socket has something to read, then says how much. */
-static void peer(int sock, const char *device, size_t len)
+static void peer(int sock, const char *device, size_t len, bool idle)
 {
 	struct pollfd stop = { .fd = sock, .events = POLLIN };
 	struct side s = { 0 };
@@ -200,8 +202,8 @@ static void peer(int sock, const char *device, size_t len)
 	while (!ending || flying) {
 		struct ibv_wc wc[DEPTH];
 
-		ending = ending || poll(&stop, 1, 0) > 0;
-		while (!ending && flying < DEPTH) {
+		ending = ending || poll(&stop, 1, idle ? 100 : 0) > 0;
+		while (!ending && !idle && flying < DEPTH) {
 			size_t off = pos % len, size = len - off < CHUNK ? len - off : CHUNK;
 			struct ibv_sge sge = { .addr = (uintptr_t)buf + pos, .length = size, .lkey = s.mr->lkey };
 			struct ibv_send_wr *bad, wr = {
@@ -291,7 +293,7 @@ int main(int argc, char **argv)
 	struct side s = { 0 };
 	struct address other;
 	int c, fd, sock[2], status;
-	bool keep = false;
+	bool keep = false, idle = false;
 	uint64_t written;
 	time_t limit = 60, end;
 	size_t len = 0;
@@ -299,20 +301,22 @@ int main(int argc, char **argv)
 	char *map;
 	pid_t pid;
 
-	while ((c = getopt(argc, argv, "d:t:kl:")) != -1) {
+	while ((c = getopt(argc, argv, "d:t:kil:")) != -1) {
 		if (c == 'd')
 			device = optarg;
 		else if (c == 't')
 			limit = atoi(optarg);
 		else if (c == 'k')
 			keep = true;
+		else if (c == 'i')
+			idle = true;
 		else if (c == 'l')
 			len = bytes(optarg);
 		else
 			return 2;
 	}
 	if (optind + 1 != argc || !len || len % PG)
-		die("usage: rdmasync [-d DEVICE] [-t SECONDS] [-k] -l LEN FILE");
+		die("usage: rdmasync [-d DEVICE] [-t SECONDS] [-k] [-i] -l LEN FILE");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 
 	/* Each side opens the device for itself: verbs do not go through fork(). */
@@ -324,7 +328,7 @@ int main(int argc, char **argv)
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(sock[0]);
-		peer(sock[1], device, len);
+		peer(sock[1], device, len, idle);
 	}
 	close(sock[1]);
 
