@@ -102,7 +102,7 @@ qemu() {
 	shift 2
 	[[ $accel != tcg* ]] || cpu=max,la57=off
 	local share=security_model=none,multidevs=remap args
-	read -ra args <<<"${GUEST_ARGS:-}"
+	read -ra args <<<"$qemuargs ${GUEST_ARGS:-}"
 	qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -smp "${GUEST_SMP:-2}" -m "${GUEST_MEM:-2048}" \
 		-nodefaults -no-user-config -display none -no-reboot -monitor none \
 		-serial "file:$console" -device virtio-rng-pci \
@@ -175,7 +175,8 @@ accel() {
 timeout=$(sed -n 's/^TIMEOUT=\([0-9]*\).*/\1/p' "$file" | head -n 1)
 limit=$(awk -v t="${timeout:-180}" -v s="$scale" 'BEGIN { print int((t + 90) * s) }')
 
-# What it wants on the kernel's command line.
+# What it wants of QEMU, and on the kernel's command line.
+qemuargs=$(sed -n 's/^QEMUARGS="\(.*\)"$/\1/p' "$file" | head -n 1)
 cmdline=$(sed -n 's/^CMDLINE=\([a-z0-9=.,_-]*\).*/\1/p' "$file" | head -n 1)
 
 finish() { # VERDICT TEXT

@@ -4,6 +4,7 @@
 DESC="RDMA_WRITE into a mapped file, fsync and msync for 60 s, power cut: xfs"
 TIMEOUT=300
 STOCK=fail
+QEMUARGS="-netdev hubport,id=n0,hubid=0 -device virtio-net-pci,netdev=n0"
 ONLY="5.4"
 
 # shellcheck source=guest/lib-rdma.sh
