@@ -111,6 +111,15 @@ text=$(diff -rq "$BUILD/check.export" "$ROOT/patches/$BASE" || true)
 rm -rf "$BUILD/check.export"
 if [[ ! $text ]]; then ok "round trip patches/$BASE"; else bad "round trip patches/$BASE" "$text"; fi
 
+# Who takes user pages, and how, is known of each caller.
+if [[ -r $ROOT/docs/callers-$BASE.md ]]; then
+	if text=$("$ROOT/scripts/callers.sh" "$wt" "$ROOT/docs/callers-$BASE.md" 2>&1); then
+		ok "callers    $text"
+	else
+		bad "callers    docs/callers-$BASE.md" "$text"
+	fi
+fi
+
 # What the bases share is the same in each, or it is said where it is not.
 for b in "$ROOT"/bases/*; do
 	b=${b##*/} other=$ROOT/build/$b/tree
