@@ -50,8 +50,7 @@ run() {
 			continue
 		fi
 		wipefs -qa /dev/vdb
-		"mkfs.$fs" -q /dev/vdb
-		mount -t "$fs" /dev/vdb /mnt/fs
+		fs_new "$fs" /dev/vdb /mnt/fs
 		tap "pin_counters-$fs" env TMPDIR=/mnt/fs "$tests/pin_counters"
 		umount /mnt/fs
 	done
