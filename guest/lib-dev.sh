@@ -58,15 +58,23 @@ source_new() {
 # checksums are on another device, which is never held.
 CHECKER=/dev/mapper/checker
 checker_new() {
-	local sectors=$(($1 * 2048))
+	checker_parts "$1"
+	dd if=/dev/zero of=/dev/mapper/tags bs=64k count=1 status=none conv=fsync
+	checker_join "$1"
+	# Every block gets a checksum, or the first read of it fails.
+	dd if=/dev/zero of=$CHECKER bs=1M count="$1" oflag=direct status=none
+}
+
+# checker_parts SIZE_MB, checker_join SIZE_MB: the two disks it is made of, and the
+# device on them, with what they hold.
+checker_parts() {
 	modprobe -a dm-integrity crc32c
 	dm_linear slow /dev/vda 0 "$1"
 	dm_linear tags /dev/vda "$1" 32
-	dd if=/dev/zero of=/dev/mapper/tags bs=64k count=1 status=none conv=fsync
+}
+checker_join() {
 	dm_new checker \
-		"0 $sectors integrity /dev/mapper/slow 0 4 D 3 meta_device:/dev/mapper/tags internal_hash:crc32c block_size:512"
-	# Every block gets a checksum, or the first read of it fails.
-	dd if=/dev/zero of=$CHECKER bs=1M count="$1" oflag=direct status=none
+		"0 $(($1 * 2048)) integrity /dev/mapper/slow 0 4 D 3 meta_device:/dev/mapper/tags internal_hash:crc32c block_size:512"
 	want_stable $CHECKER
 }
 

@@ -33,7 +33,7 @@ rdma_active() { [[ $(rdma link show rxe0/1 2>/dev/null) == *'state ACTIVE'* ]]; 
 # rdma_seconds: how long RDMA and sync run; GUEST_CMDLINE=pw.rdma=N changes it.
 rdma_seconds() {
 	local n
-	n=$(sed -n 's/.*\bpw\.rdma=\([0-9]*\).*/\1/p' /proc/cmdline)
+	n=$(param rdma)
 	scaled "${n:-60}" | sed 's/\..*//'
 }
 
@@ -43,7 +43,7 @@ rdma_alive() { [[ -d /proc/$rdma_pid ]] || fail "rdmasync: $(tail -n 1 /run/rdma
 
 # rdma_idle: GUEST_CMDLINE=pw.idle=1, for comparison: all is done, but the peer
 # writes nothing. Then a stock kernel has to pass, too.
-rdma_idle() { ! grep -q 'pw\.idle=1' /proc/cmdline || echo -i; }
+rdma_idle() { [[ $(param idle) != 1 ]] || echo -i; }
 
 # rdma_sync FILE: half of the time up to deregistration, after which no pin may be
 # left; and the other half up to the power cut that follows when run() returns. A
@@ -88,12 +88,8 @@ rdma_checker() {
 
 # rdma_checker_again SIZE_MB: the same device after the power cut.
 rdma_checker_again() {
-	modprobe -a dm-integrity crc32c
-	dm_linear slow /dev/vda 0 "$1"
-	dm_linear tags /dev/vda "$1" 32
-	dm_new checker \
-		"0 $(($1 * 2048)) integrity /dev/mapper/slow 0 4 D 3 meta_device:/dev/mapper/tags internal_hash:crc32c block_size:512"
-	want_stable "$CHECKER"
+	checker_parts "$1"
+	checker_join "$1"
 }
 
 # rdma_checker_run TYPE, rdma_checker_verify TYPE: run() and verify() of a file

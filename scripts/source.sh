@@ -63,15 +63,12 @@ image_package() {
 		xargs -r apt-cache madison 2>/dev/null | awk -v v="$v" '$3 == v { print $1; exit }'
 }
 
-# local_tree: the tree that the user named for this base (LINUX_5_4 for 5.4), or nothing.
-local_tree() {
-	local var=LINUX_${BASE//./_}
-	echo "${!var:-}"
-}
+# The variable by which the user names a tree for this base: LINUX_5_4 for 5.4.
+var=LINUX_${BASE//./_}
 
 # unpack_local DIR TREE: TREE is a plain tree, a git work tree or a bare repository.
 unpack_local() {
-	local var=LINUX_${BASE//./_} rev
+	local rev
 	[[ -d $2 ]] || die "$var=$2: no such directory"
 	if git -C "$2" rev-parse -q --verify HEAD >/dev/null 2>&1 &&
 		{ [[ -e $2/.git ]] || [[ $(git -C "$2" rev-parse --is-bare-repository) == true ]]; }; then
@@ -94,16 +91,14 @@ tar_copy() { tar -C "$1" --exclude=./.git -cf - . | tar -C "$2" -xf -; }
 is_series() { [[ $(sed -n 's/^\(VERSION\|PATCHLEVEL\) *= *//p' 2>/dev/null | paste -sd.) == "$BASE_SERIES" ]]; }
 
 unpack() { # DIR
-	local tree var=LINUX_${BASE//./_}
 	if [[ ${BASE_PACKAGE:-} ]]; then
 		find_tarball
 		busy unpacking tar -C "$1" --strip-components=1 -xf "$tarball" ||
 			die "$tarball cannot be unpacked: remove it (or install $BASE_PACKAGE again) and try again"
 		return
 	fi
-	tree=$(local_tree)
-	if [[ $tree ]]; then
-		unpack_local "$1" "$tree"
+	if [[ ${!var:-} ]]; then
+		unpack_local "$1" "${!var}"
 		return
 	fi
 	note "Linux $BASE_SERIES: cloning branch $BASE_GIT_BRANCH of the stable tree (about 250 MB)"

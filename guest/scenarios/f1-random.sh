@@ -21,7 +21,7 @@ round() {
 
 run() {
 	local seed i pages len
-	seed=$(sed -n 's/.*\bpw\.seed=\([0-9]*\).*/\1/p' /proc/cmdline)
+	seed=$(param seed)
 	RANDOM=${seed:=$SRANDOM}
 	info "seed $seed"
 	save seed "$seed"

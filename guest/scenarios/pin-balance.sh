@@ -15,8 +15,8 @@ requires() { need_file "$tests/pin_balance" /sys/kernel/debug/gup_benchmark; }
 
 run() {
 	local count seed rc=0
-	count=$(sed -n 's/.*\bpw\.count=\([0-9]*\).*/\1/p' /proc/cmdline)
-	seed=$(sed -n 's/.*\bpw\.seed=\([0-9]*\).*/\1/p' /proc/cmdline)
+	count=$(param count)
+	seed=$(param seed)
 	seed=${seed:-$SRANDOM}
 	info "seed $seed"
 	# A file system of its own, so that the file has writeback, too.
