@@ -6,7 +6,7 @@
 #   STOCK PATCHED  build directories of kernels with the same configuration
 #                  (default: build/BASE/stock-lean and build/BASE/patched)
 # Exit code: 0 all limits kept, 1 a limit is broken or the runs differ, 2 not run.
-# Results: build/bench/{stock,patched}.{1,2}.log and table.txt
+# Results: build/BASE/bench/{stock,patched}.{1,2}.log and table.txt
 # Environment: BASE, BENCH_TIMEOUT (seconds for one guest, default 300)
 . "$(dirname "$0")/lib.sh"
 
@@ -27,16 +27,18 @@ for c in qemu-system-x86_64 mkfs.ext4 cpio gcc; do
 	command -v "$c" >/dev/null || die "no $c: run make setup"
 done
 
-out=$ROOT/build/bench
+out=$BUILD/bench
 mkdir -p "$out"
 exec 9>"$out/lock"
-flock -n 9 || die "a bench is running already (lock build/bench/lock)"
+flock -n 9 || die "a bench is running already (lock build/$BASE/bench/lock)"
 
-module() { find "$1/mods/" -name null_blk.ko -print -quit 2>/dev/null; }
+module() { find "$1/mods/" -name "$2.ko" -print -quit 2>/dev/null; }
 for k in stock patched; do
 	[[ -r ${dir[$k]}/arch/x86/boot/bzImage ]] ||
 		die "no kernel in ${dir[$k]}: run make bench, or make kernel"
-	[[ $(module "${dir[$k]}") ]] || die "no null_blk.ko in ${dir[$k]}: build this kernel again"
+	for m in null_blk ${BASE_GUEST_MODULES:-}; do
+		[[ $(module "${dir[$k]}" "$m") ]] || die "no $m.ko in ${dir[$k]}: build this kernel again"
+	done
 done
 cmp -s <(grep '^CONFIG' "${dir[stock]}/.config") <(grep '^CONFIG' "${dir[patched]}/.config") ||
 	note "the kernels have different configurations: ratios say less"
@@ -54,7 +56,9 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 mkdir -p "$root"/{modules/stock,modules/patched,proc,sys,dev,tmp}
 for k in stock patched; do
-	objcopy --strip-debug "$(module "${dir[$k]}")" "$root/modules/$k/null_blk.ko"
+	for m in null_blk ${BASE_GUEST_MODULES:-}; do
+		objcopy --strip-debug "$(module "${dir[$k]}" "$m")" "$root/modules/$k/$m.ko"
+	done
 done
 gcc -O2 -Wall -Wextra -static -o "$root/init" "$ROOT/guest/bench/bench.c" ||
 	die "guest/bench/bench.c does not compile"
@@ -77,7 +81,7 @@ start() { # KERNEL RUN
 	pids+=($!)
 }
 for ((r = 1; r <= runs; r++)); do
-	note "run $r of $runs: both kernels, 15 s or more (log: build/bench/*.$r.log)"
+	note "run $r of $runs: both kernels, 15 s or more (log: build/$BASE/bench/*.$r.log)"
 	pids=()
 	rm -f "$out"/*."$r".log
 	start stock "$r"
@@ -92,13 +96,13 @@ for ((r = 1; r <= runs; r++)); do
 	pids=()
 	for k in stock patched; do
 		grep -q '^@@BENCHEND' "$out/$k.$r.log" && continue
-		echo "-- last 60 lines of build/bench/$k.$r.log:"
+		echo "-- last 60 lines of build/$BASE/bench/$k.$r.log:"
 		tail -n 60 "$out/$k.$r.log" "$out/$k.$r.qemu" | tr -d '\r'
-		die "the $k kernel did not finish within $limit s: see build/bench/$k.$r.log"
+		die "the $k kernel did not finish within $limit s: see build/$BASE/bench/$k.$r.log"
 	done
 done
 
-# NAME LIMIT TEXT; no limit: shown only.
+# NAME LIMIT TEXT; no limit: shown only. Pins may be missing on the stock kernel.
 cat >"$root/cases" <<'CASES'
 dio_read_4k 1.01 4 KiB O_DIRECT read
 dio_write_4k 1.01 4 KiB O_DIRECT write
@@ -109,6 +113,26 @@ sync_stable_1m 1.005 1 MiB write + fsync, stable writes
 sync_plain_4k 1.001 4 KiB write + fsync, not stable
 sync_plain_1m 1.001 1 MiB write + fsync, not stable
 sync_mapped_1m - fsync of 256 mapped pages, stable writes
+get_fast_4k_1 1.005 get_user_pages_fast, 1 page
+get_fast_4k_512 1.005 get_user_pages_fast, 512 pages
+get_fast_thp_1 1.005 get_user_pages_fast, 1 page of a THP
+get_fast_thp_512 1.005 get_user_pages_fast, all 512 of a THP
+get_slow_4k_1 1.005 get_user_pages, 1 page
+get_slow_4k_512 1.005 get_user_pages, 512 pages
+get_slow_thp_1 1.005 get_user_pages, 1 page of a THP
+get_slow_thp_512 1.005 get_user_pages, all 512 of a THP
+pin_fast_4k_1 1.005 pin_user_pages_fast, 1 page
+pin_fast_4k_512 1.005 pin_user_pages_fast, 512 pages
+pin_fast_thp_1 1.005 pin_user_pages_fast, 1 page of a THP
+pin_fast_thp_512 1.005 pin_user_pages_fast, all 512 of a THP
+pin_slow_4k_1 1.005 pin_user_pages, 1 page
+pin_slow_4k_512 1.005 pin_user_pages, 512 pages
+pin_slow_thp_1 1.005 pin_user_pages, 1 page of a THP
+pin_slow_thp_512 1.005 pin_user_pages, all 512 of a THP
+put_4k - put_page, each of many pages
+put_thp - put_page, each of many pages of THPs
+unpin_4k 1.005 unpin_user_pages, each of many pages
+unpin_thp 1.005 unpin_user_pages, each of many of THPs
 CASES
 
 for ((r = 1; r <= runs; r++)); do
@@ -118,24 +142,32 @@ for ((r = 1; r <= runs; r++)); do
 done >"$root/figures"
 
 awk -v runs="$runs" '
+	function shown(x) { return x == "" ? "-" : sprintf(x < 100 ? "%.1f" : "%.0f", x) }
+	function against(get, pin,  g, p) {
+		g = v["patched", 1, get]; p = v["patched", 1, pin]
+		if (g && p) printf "%-42s %10s %10s %8.4f\n", text[pin], shown(g), shown(p), p / g
+	}
+	function change(x, y) { x = y / x - 1; return x < 0 ? -x : x }
+	BEGIN { printf "%-42s %10s %10s %8s %7s %8s\n", "instructions", "stock", "patched", "ratio", "limit", "runs +-" }
 	FILENAME ~ /figures$/ { v[$1, $2, $3] = $4; next }
 	{
-		name = $1; limit = $2; sub(/^[^ ]* [^ ]* /, "")
+		name = $1; limit = $2; sub(/^[^ ]* [^ ]* /, ""); text[name] = $0
 		s = v["stock", 1, name]; p = v["patched", 1, name]
-		if (!s || !p) { printf "%-42s missing\n", $0; bad = 1; next }
-		diff = 0; worst = p / s
-		if (runs > 1) {
-			s2 = v["stock", 2, name]; p2 = v["patched", 2, name]
-			d = s2 / s - 1; if (d < 0) d = -d; diff = d
-			d = p2 / p - 1; if (d < 0) d = -d; if (d > diff) diff = d
-			if (p2 / s2 > worst) worst = p2 / s2
+		if (!p || (!s && name !~ /pin/)) { printf "%-42s missing\n", $0; bad = 1; next }
+		diff = worst = 0
+		for (r = 1; r <= runs; r++) {
+			d = change(p, v["patched", r, name]); if (d > diff) diff = d
+			if (!s) continue
+			d = change(s, v["stock", r, name]); if (d > diff) diff = d
+			d = v["patched", r, name] / v["stock", r, name]; if (d > worst) worst = d
 		}
-		ok = (limit == "-" || worst <= limit + 0) ? (limit == "-" ? "" : "ok") : "NOT OK"
+		if (!s) limit = "-"
+		ok = limit == "-" ? "" : worst <= limit + 0 ? "ok" : "NOT OK"
 		if (diff >= 0.005) ok = "NOT OK (runs differ)"
 		if (ok ~ /^NOT/) bad = 1
-		printf "%-42s %10.0f %10.0f %8.4f %7s %7.3f%%  %s\n", $0, s, p, worst, limit, 100 * diff, ok
+		printf "%-42s %10s %10s %8s %7s %7.3f%%  %s\n", $0, shown(s), shown(p),
+			s ? sprintf("%.4f", worst) : "-", limit, 100 * diff, ok
 	}
-	BEGIN { printf "%-42s %10s %10s %8s %7s %8s\n", "instructions", "stock", "patched", "ratio", "limit", "runs +-" }
 	END {
 		kib = 0
 		for (r = 1; r <= runs; r++) {
@@ -150,6 +182,12 @@ awk -v runs="$runs" '
 		} else
 			printf "a bounced page: %.0f instructions; a bare copy of 4 KiB: %.0f (rep movsq), %.0f (load and store 8 bytes)\n",
 				v["patched", 1, "bounced_page"], v["patched", 1, "copy_4k"], v["patched", 1, "copy_4k_loop"]
+		printf "\n%-42s %10s %10s %8s\n", "patched: a pin against a plain reference", "get", "pin", "ratio"
+		n = split("fast_4k_1 fast_4k_512 fast_thp_1 fast_thp_512 slow_4k_1 slow_4k_512 slow_thp_1 slow_thp_512", way)
+		for (i = 1; i <= n; i++)
+			against("get_" way[i], "pin_" way[i])
+		against("put_4k", "unpin_4k")
+		against("put_thp", "unpin_thp")
 		exit bad
 	}' "$root/figures" "$root/cases" >"$out/table.txt" && rc=0 || rc=$?
 cat "$out/table.txt"

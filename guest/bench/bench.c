@@ -5,7 +5,8 @@
  *
  * Runs under qemu -icount shift=0: there the time stamp counter advances by one
  * an instruction, whatever the host does. Started as /init of an initramfs that
- * holds /modules/KERNEL/null_blk.ko and /fs.img, an empty ext4 without journal.
+ * holds /modules/KERNEL/null_blk.ko and /fs.img, an empty ext4 without journal,
+ * and /modules/KERNEL/set_stable.ko for a kernel without queue/stable_writes.
  * kernel=KERNEL on the kernel's command line comes as a variable.
  */
 #define _GNU_SOURCE
@@ -19,11 +20,13 @@
 #include <string.h>
 #include <unistd.h>
 #include <linux/aio_abi.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #define PAGE	4096UL
 #define MIB	(1024 * 1024UL)
@@ -96,7 +99,7 @@ static double middle(unsigned int n)
 	qsort(cost, n, sizeof(cost[0]), by_value);
 	for (i = from; i < to; i++)
 		sum += cost[i];
-	return (double)sum / (to - from) - tsc_cost;
+	return (double)sum / (to - from);
 }
 
 static double measure(unsigned int warm, unsigned int n, void (*op)(void *),
@@ -112,7 +115,7 @@ static double measure(unsigned int warm, unsigned int n, void (*op)(void *),
 		if (i >= warm)
 			cost[i - warm] = t;
 	}
-	return middle(n);
+	return middle(n) - tsc_cost;
 }
 
 static long counter(const char *file, const char *name)
@@ -154,12 +157,16 @@ static long free_kib(void)
 
 /* -- set-up --------------------------------------------------------------- */
 
-static void module(const char *path)
+static void module(const char *name, const char *params)
 {
-	int fd = open(path, O_RDONLY);
+	char path[128];
+	int fd;
 
-	/* nr_devices=0: devices are made through configfs */
-	if (fd < 0 || syscall(__NR_finit_module, fd, "nr_devices=0", 0))
+	snprintf(path, sizeof(path), "/modules/%s/%s.ko",
+		 getenv("kernel") ?: "", name);
+	fd = open(path, O_RDONLY);
+
+	if (fd < 0 || syscall(__NR_finit_module, fd, params, 0))
 		die(path);
 	close(fd);
 }
@@ -170,6 +177,23 @@ static void null_attr(int nr, const char *name, const char *value)
 
 	snprintf(path, sizeof(path), CONFIGFS "nullb%d/%s", nr, name);
 	put(path, value);
+}
+
+/* Before the mount: a filesystem looks once. */
+static void set_stable(int nr)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/block/nullb%d/queue/stable_writes",
+		 nr);
+	if (!access(path, F_OK)) {
+		put(path, "1");
+		return;
+	}
+	/* there is no such file before 5.9 */
+	module("set_stable", "");
+	snprintf(path, sizeof(path), "/dev/nullb%d", nr);
+	put("/sys/module/set_stable/parameters/device", path);
 }
 
 /*
@@ -193,10 +217,8 @@ static void null_device(int nr, bool backed, bool stable, const char *nsec)
 	null_attr(nr, "power", "1");
 	snprintf(path, sizeof(path), "/sys/block/nullb%d/queue/scheduler", nr);
 	put(path, "none");
-	/* before the mount: a filesystem looks once */
-	snprintf(path, sizeof(path), "/sys/block/nullb%d/queue/stable_writes",
-		 nr);
-	put(path, stable ? "1" : "0");
+	if (stable)
+		set_stable(nr);
 }
 
 /* Mount a copy of /fs.img on the device and make a file of 1 MiB in it. */
@@ -338,16 +360,175 @@ static double sync_mapped(int fd, int slow, unsigned int n, long *bounced)
 	*bounced = (counter("/proc/vmstat", "writeback_bounced") - before) / n;
 	syscall(__NR_io_destroy, ctx);
 	munmap(map, MIB);
-	return middle(n);
+	return middle(n) - tsc_cost;
+}
+
+/* -- get_user_pages(), pin_user_pages() ------------------------------------- */
+
+/*
+ * The kernel's benchmark of them: debugfs gup_test, before 5.10 gup_benchmark
+ * with other numbers, and without those of the pins on a kernel that has none.
+ * All kernels agree on the beginning of the argument.
+ */
+struct gup {
+	uint64_t get_us;	/* all calls */
+	uint64_t put_us;	/* release of all pages */
+	uint64_t addr;
+	uint64_t size;
+	uint32_t pages_per_call;
+	uint32_t flags;		/* 1: for writing */
+	uint64_t rest[10];
+};
+#define GUP_TEST(nr)		_IOC(_IOC_READ | _IOC_WRITE, 'g', nr, 80)
+#define GUP_BENCHMARK(nr)	_IOC(_IOC_READ | _IOC_WRITE, 'g', nr, 120)
+
+static const struct gup_mode {
+	const char *get, *put;
+	unsigned long test, benchmark;
+} gup_modes[] = {
+	{ "get_fast", "put", GUP_TEST(1), GUP_BENCHMARK(1) },
+	{ "get_slow", NULL, GUP_TEST(4), GUP_BENCHMARK(3) },
+	{ "pin_fast", "unpin", GUP_TEST(2), GUP_BENCHMARK(4) },
+	{ "pin_slow", NULL, GUP_TEST(5), GUP_BENCHMARK(5) },
+};
+
+#define GUP_RUNS	32
+#define GUP_SIZE	(2 * GUP_RUNS * MIB)	/* 2 MiB less in each run */
+#define HUGE		(2 * MIB)
+
+/* How many time stamps the kernel takes for a microsecond; it has measured. */
+static double tsc_per_us(void)
+{
+	struct timespec from, to;
+	uint64_t t;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	t = now();
+	while (now() - t < 100000000)
+		;
+	t = now() - t;
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	return t * 1e3 / ((to.tv_sec - from.tv_sec) * 1000000000L +
+			  to.tv_nsec - from.tv_nsec);
+}
+
+/* How many KiB of the mapping at @addr are mapped by huge pages */
+static long huge_kib(void *addr)
+{
+	unsigned long start, end;
+	bool here = false;
+	char line[256];
+	long kib = -1;
+	FILE *f = fopen("/proc/self/smaps", "r");
+
+	while (f && kib < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start == (uintptr_t)addr;
+		else if (here)
+			sscanf(line, "AnonHugePages: %ld", &kib);
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* Memory for GUP, mapped for writing, of huge pages or of none */
+static char *gup_memory(bool huge)
+{
+	char *map = mmap(NULL, GUP_SIZE + HUGE, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *buf = (char *)(((uintptr_t)map + HUGE - 1) & ~(HUGE - 1));
+
+	/* between two mappings that it cannot be merged with */
+	if (map == MAP_FAILED || mprotect(buf, GUP_SIZE, PROT_READ | PROT_WRITE) ||
+	    madvise(buf, GUP_SIZE, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
+		die("memory for GUP");
+	memset(buf, 1, GUP_SIZE);
+	errno = 0;
+	if (huge_kib(buf) != (huge ? (long)GUP_SIZE / 1024 : 0))
+		die("huge pages for GUP");
+	return buf;
+}
+
+/*
+ * One mode on one kind of memory: instructions of a call for one page, of a call
+ * for 512, and of the release of a page. The benchmark reports microseconds,
+ * rounded down; with a different number of calls in each run they average out.
+ */
+static void gup_figures(int fd, const struct gup_mode *mode, bool test,
+			const char *kind, char *buf, double tsc_us)
+{
+	static const unsigned int pages_per_call[] = { 1, 512 };
+	static uint64_t put_cost[GUP_RUNS];
+	unsigned int i, j, warm = 2;
+
+	for (j = 0; j < 2; j++) {
+		unsigned int per_call = pages_per_call[j];
+
+		for (i = 0; i < warm + GUP_RUNS; i++) {
+			unsigned long run = i < warm ? 0 : i - warm;
+			unsigned long size = GUP_SIZE - run * HUGE;
+			struct gup gup = { .addr = (uintptr_t)buf, .flags = 1,
+					   .pages_per_call = per_call };
+
+			if (per_call == 1)
+				size /= 8;
+			gup.size = size;
+			if (ioctl(fd, test ? mode->test : mode->benchmark, &gup)) {
+				if (errno == EINVAL && !i && !j)
+					return;
+				die(mode->get);
+			}
+			if (gup.size != size)
+				die("GUP stopped early");
+			/* in thousandths of an instruction */
+			cost[run] = (gup.get_us + 0.5) * tsc_us * 1000 /
+				    (size / PAGE / per_call);
+			put_cost[run] = (gup.put_us + 0.5) * tsc_us * 1000 /
+					(size / PAGE);
+		}
+		out("@@BENCH %s_%s_%u %.2f\n", mode->get, kind, per_call,
+		    middle(GUP_RUNS) / 1000);
+	}
+	if (!mode->put)
+		return;
+	memcpy(cost, put_cost, sizeof(put_cost));
+	out("@@BENCH %s_%s %.3f\n", mode->put, kind, middle(GUP_RUNS) / 1000);
+}
+
+static void gup_all(void)
+{
+	const char *debugfs = "/sys/kernel/debug";
+	double tsc_us = tsc_per_us();
+	bool test = true;
+	unsigned int i, huge;
+	int fd;
+
+	if (mount("debugfs", debugfs, "debugfs", 0, NULL))
+		die(debugfs);
+	fd = open("/sys/kernel/debug/gup_test", O_RDWR);
+	if (fd < 0) {
+		test = false;
+		fd = open("/sys/kernel/debug/gup_benchmark", O_RDWR);
+	}
+	if (fd < 0)
+		die("debugfs gup_test, gup_benchmark");
+	out("@@BENCH tsc_per_us %.4f\n", tsc_us);
+	for (huge = 0; huge < 2; huge++) {
+		char *buf = gup_memory(huge);
+
+		for (i = 0; i < sizeof(gup_modes) / sizeof(gup_modes[0]); i++)
+			gup_figures(fd, &gup_modes[i], test,
+				    huge ? "thp" : "4k", buf, tsc_us);
+		munmap(buf, GUP_SIZE);
+	}
+	close(fd);
 }
 
 /* -- all of it ---------------------------------------------------------------- */
 
 int main(void)
 {
-	const char *kernel = getenv("kernel") ?: "";
 	struct io io = { .len = MIB };
-	char path[64];
 	double plain, pinned;
 	long bounced;
 	int direct, slow, f_stable, f_plain;
@@ -369,8 +550,7 @@ int main(void)
 	madvise(io.buf, 2 * MIB, MADV_NOHUGEPAGE);
 	memset(io.buf, 1, 2 * MIB);
 
-	snprintf(path, sizeof(path), "/modules/%s/null_blk.ko", kernel);
-	module(path);
+	module("null_blk", "nr_devices=0"); /* devices come through configfs */
 	null_device(0, false, false, NULL);
 	null_device(1, true, true, NULL);
 	null_device(2, true, false, NULL);
@@ -415,6 +595,7 @@ int main(void)
 	out("@@BENCH bounced_pages %ld\n", bounced);
 	out("@@BENCH bounced_page %.1f\n",
 	    bounced ? (pinned - plain) / bounced : 0);
+	gup_all();
 	out("@@BENCHEND\n");
 	power_off();
 	return 0;
