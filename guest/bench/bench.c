@@ -392,9 +392,9 @@ static const struct gup_mode {
 	{ "pin_slow", NULL, GUP_TEST(5), GUP_BENCHMARK(5) },
 };
 
-#define GUP_RUNS	32
-#define GUP_SIZE	(2 * GUP_RUNS * MIB)	/* 2 MiB less in each run */
 #define HUGE		(2 * MIB)
+#define GUP_RUNS	32
+#define GUP_SIZE	(128 * MIB)	/* one huge page less in each run */
 
 /* How many time stamps the kernel takes for a microsecond; it has measured. */
 static double tsc_per_us(void)
@@ -470,8 +470,8 @@ static void gup_figures(int fd, const struct gup_mode *mode, bool test,
 			struct gup gup = { .addr = (uintptr_t)buf, .flags = 1,
 					   .pages_per_call = per_call };
 
-			if (per_call == 1)
-				size /= 8;
+			if (per_call == 1 || !mode->put)
+				size /= 8; /* is long enough */
 			gup.size = size;
 			if (ioctl(fd, test ? mode->test : mode->benchmark, &gup)) {
 				if (errno == EINVAL && !i && !j)
@@ -482,7 +482,7 @@ static void gup_figures(int fd, const struct gup_mode *mode, bool test,
 				die("GUP stopped early");
 			/* in thousandths of an instruction */
 			cost[run] = (gup.get_us + 0.5) * tsc_us * 1000 /
-				    (size / PAGE / per_call);
+				    ((double)size / PAGE / per_call);
 			put_cost[run] = (gup.put_us + 0.5) * tsc_us * 1000 /
 					(size / PAGE);
 		}
