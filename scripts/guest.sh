@@ -179,6 +179,13 @@ limit=$(awk -v t="${timeout:-180}" -v s="$scale" 'BEGIN { print int((t + 90) * s
 qemuargs=$(sed -n 's/^QEMUARGS="\(.*\)"$/\1/p' "$file" | head -n 1)
 cmdline=$(sed -n 's/^CMDLINE=\([a-z0-9=.,_-]*\).*/\1/p' "$file" | head -n 1)
 
+# What the kernel has to complain of, and how often: SPLAT="NUMBER REGEX".
+splats=0 expected='^$'
+if line=$(grep -m 1 '^SPLAT=' "$file"); then
+	[[ $line =~ ^SPLAT=\"([1-9][0-9]*)\ (.+)\"$ ]] || die "$file: $line: want SPLAT=\"NUMBER REGEX\""
+	splats=${BASH_REMATCH[1]} expected=${BASH_REMATCH[2]}
+fi
+
 finish() { # VERDICT TEXT
 	echo "$1 $2" >"$res/$scenario.verdict"
 	printf '%-5s %-8s %s%s (%d s)\n' "$1" "$kernel" "$scenario" "${2:+: $2}" "$SECONDS"
@@ -210,8 +217,12 @@ done
 
 line=$(grep -o "@@VERDICT $scenario .*" "$log" | head -n 1 | tr -d '\r') || true
 read -r _ _ verdict text <<<"$line" || true
-splat=$(grep -m 1 -E 'BUG:|kernel BUG at|WARNING: |KASAN:|Oops:|general protection fault|INFO: task .* blocked for|possible (circular|recursive) locking|possible irq lock inversion|inconsistent lock state|suspicious RCU|Bad page state|soft lockup|Kernel panic' "$log" |
-	sed 's/^\[ *[0-9.]*\] *//' | tr -d '\r') || true
+complaints='BUG:|kernel BUG at|WARNING: |KASAN:|Oops:|general protection fault|INFO: task .* blocked for|possible (circular|recursive) locking|possible irq lock inversion|inconsistent lock state|suspicious RCU|Bad page state|soft lockup|Kernel panic'
+splat=$(grep -E "$complaints" "$log" | grep -m 1 -vE "$expected" | sed 's/^\[ *[0-9.]*\] *//' | tr -d '\r') || true
+if [[ $verdict == pass ]] && ((splats > 0)); then
+	came=$(grep -cE "$expected" "$log") || came=0
+	((came == splats)) || finish fail "the kernel said '$expected' $came times, not $splats"
+fi
 
 if [[ ! $verdict ]]; then
 	if [[ -s $run/qemu.txt && ! -s $log ]]; then
