@@ -6,6 +6,10 @@
  * Loading fails with EIO if anything was not as it should be, and the log says
  * what. Built against the headers of the patched kernel and against nothing else,
  * so it also shows that all of them are declared and exported.
+ *
+ * With misuse=N it does instead, twice, the N-th of the things that GUP has to
+ * refuse; ERANGE if there are not so many. That the kernel warns once is for
+ * others to see.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -22,6 +26,10 @@
 
 static unsigned long where;	/* in the process */
 static unsigned int checks, bad;
+
+static int misuse = -1;
+module_param(misuse, int, 0);
+MODULE_PARM_DESC(misuse, "use the N-th function in the wrong way");
 
 static void check(bool ok, const char *way, const char *what)
 {
@@ -213,12 +221,142 @@ static void try(const char *name, long (*pin)(struct page **pages),
 	}
 }
 
+/* -- what no caller may ask for ------------------------------------------------ */
+
+static long get_plain(unsigned int flags, struct page **pages)
+{
+	return get_user_pages(where, NR, flags, pages, NULL);
+}
+
+static long get_unlocked(unsigned int flags, struct page **pages)
+{
+	return get_user_pages_unlocked(where, NR, pages, flags);
+}
+
+static long get_fast(unsigned int flags, struct page **pages)
+{
+	return get_user_pages_fast(where, NR, flags, pages);
+}
+
+static long get_remote(unsigned int flags, struct page **pages)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 9, 0)
+	return get_user_pages_remote(current->mm, where, NR, flags, pages, NULL,
+				     NULL);
+#else
+	return get_user_pages_remote(current, current->mm, where, NR, flags,
+				     pages, NULL, NULL);
+#endif
+}
+
+static long pin_plain(unsigned int flags, struct page **pages)
+{
+	return pin_user_pages(where, NR, flags, pages, NULL);
+}
+
+static long pin_unlocked(unsigned int flags, struct page **pages)
+{
+	return pin_user_pages_unlocked(where, NR, pages, flags);
+}
+
+static long pin_fast(unsigned int flags, struct page **pages)
+{
+	return pin_user_pages_fast(where, NR, flags, pages);
+}
+
+static long pin_fast_only(unsigned int flags, struct page **pages)
+{
+	return pin_user_pages_fast_only(where, NR, flags, pages);
+}
+
+static long pin_remote(unsigned int flags, struct page **pages)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 9, 0)
+	return pin_user_pages_remote(current->mm, where, NR, flags, pages, NULL,
+				     NULL);
+#else
+	return pin_user_pages_remote(current, current->mm, where, NR, flags,
+				     pages, NULL, NULL);
+#endif
+}
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+static long get_locked(unsigned int flags, struct page **pages)
+{
+	int locked = 1;
+
+	return get_user_pages_locked(where, NR, flags, pages, &locked);
+}
+
+static long pin_locked(unsigned int flags, struct page **pages)
+{
+	int locked = 1;
+
+	return pin_user_pages_locked(where, NR, flags, pages, &locked);
+}
+#endif
+
+static const struct {
+	const char *name;
+	long (*fun)(unsigned int flags, struct page **pages);
+	bool sleeps;		/* takes mmap_sem; else the caller has to */
+	unsigned int flags;
+	long result;
+} misuses[] = {
+	{ "get_user_pages, FOLL_PIN", get_plain, false, FOLL_PIN, -EINVAL },
+	{ "get_user_pages, FOLL_GET and FOLL_PIN", get_plain, false,
+	  FOLL_GET | FOLL_PIN, -EINVAL },
+	{ "get_user_pages_remote, FOLL_PIN", get_remote, false, FOLL_PIN,
+	  -EINVAL },
+	{ "get_user_pages_unlocked, FOLL_PIN", get_unlocked, true, FOLL_PIN,
+	  -EINVAL },
+	{ "get_user_pages_fast, FOLL_PIN", get_fast, true, FOLL_PIN, -EINVAL },
+	{ "pin_user_pages, FOLL_GET", pin_plain, false, FOLL_GET, -EINVAL },
+	{ "pin_user_pages_remote, FOLL_GET", pin_remote, false, FOLL_GET,
+	  -EINVAL },
+	{ "pin_user_pages_unlocked, FOLL_GET", pin_unlocked, true, FOLL_GET,
+	  -EINVAL },
+	{ "pin_user_pages_fast, FOLL_GET", pin_fast, true, FOLL_GET, -EINVAL },
+	/* a number of pages, never an error */
+	{ "pin_user_pages_fast_only, FOLL_GET", pin_fast_only, true, FOLL_GET,
+	  0 },
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+	{ "get_user_pages_locked, FOLL_PIN", get_locked, false, FOLL_PIN,
+	  -EINVAL },
+	{ "pin_user_pages_locked, FOLL_GET", pin_locked, false, FOLL_GET,
+	  -EINVAL },
+#endif
+};
+
+static void try_misuse(unsigned int n)
+{
+	const char *name = misuses[n].name;
+	struct page *pages[NR];
+	int i, times;
+	long ret;
+
+	for (times = 0; times < 2; times++) {
+		memset(pages, 0, sizeof(pages));
+		if (!misuses[n].sleeps)
+			down_read(&current->mm->mmap_sem);
+		ret = misuses[n].fun(misuses[n].flags | FOLL_WRITE, pages);
+		if (!misuses[n].sleeps)
+			up_read(&current->mm->mmap_sem);
+		pr_info("pinapi: %s: %ld\n", name, ret);
+		check(ret == misuses[n].result, name, "was not refused");
+		for (i = 0; i < NR; i++)
+			check(!pages[i], name, "has taken a page");
+	}
+}
+
 static int __init pinapi_init(void)
 {
 	unsigned int i, j;
 
 	if (!current->mm)
 		return -EINVAL;
+	if (misuse >= (int)ARRAY_SIZE(misuses))
+		return -ERANGE;
 	where = vm_mmap(NULL, 0, NR * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, 0);
 	if (IS_ERR_VALUE(where))
@@ -226,6 +364,12 @@ static int __init pinapi_init(void)
 	for (i = 0; i < NR; i++)
 		check(!put_user(i, (u32 __user *)(where + i * PAGE_SIZE)),
 		      "mmap", "a page cannot be written");
+
+	if (misuse >= 0) {
+		try_misuse(misuse);
+		vm_munmap(where, NR * PAGE_SIZE);
+		return bad ? -EIO : 0;
+	}
 
 	for (i = 0; i < ARRAY_SIZE(pinners); i++)
 		for (j = 0; j < ARRAY_SIZE(unpinners); j++)
