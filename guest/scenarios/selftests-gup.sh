@@ -1,14 +1,15 @@
 # shellcheck shell=bash disable=SC2034
 # The kernel selftests of the series: tools/testing/selftests/gup.
-DESC="kselftest gup: pin counters on block device, ext4, xfs, btrfs; writeback copies pinned pages only"
-TIMEOUT=180
+DESC="kselftest gup: pin counters on block device, ext4, xfs, btrfs; writeback copies pinned pages only; mm keeps off them"
+TIMEOUT=300
 STOCK=fail
+CMDLINE=numa=fake=2 # for move_pages()
 
 tests=/proj/build/$BASE/selftests
 
 requires() {
 	need_file "$tests/pin_counters" "$tests/stable_writeback"
-	need_mod loop
+	need_mod loop zram
 }
 
 # tap NAME PROGRAM...: runs a test program and adds what its TAP says up.
@@ -39,7 +40,7 @@ tap() {
 }
 
 run() {
-	local fs
+	local fs name
 	modprobe loop
 	mkdir -p /mnt/fs
 	tap pin_counters-bdev env -u TMPDIR "$tests/pin_counters"
@@ -55,8 +56,10 @@ run() {
 		umount /mnt/fs
 	done
 	tap stable_writeback "$tests/stable_writeback"
-	# 5.4 only
-	[[ ! -e $tests/pin_exact ]] || tap pin_exact "$tests/pin_exact"
+	modprobe zram # pin_mm swaps to it
+	for name in gup_counters pin_exact pin_mm; do
+		[[ ! -e $tests/$name ]] || tap $name "$tests/$name"
+	done
 	info "$passed passed, $failed failed, $skipped skipped"
 	((failed == 0)) || fail "$failed of $((passed + failed)) checks failed, first: $bad"
 	((passed > 0)) || skip "all $skipped checks skipped"
