@@ -1,101 +1,161 @@
 # shellcheck shell=bash
 # Helpers for the RDMA scenarios; sourced by them.
 #
-# rdma_rxe is an RDMA device in software, over any network device; here a virtio
-# one that leads nowhere (QEMUARGS), as both ends of the connection are on it. Not
-# dummy or veth: on 5.4, rxe over a device without a parent is a WARNING. What it
-# does with a registered mapping is what hardware does: the pages are pinned when
-# they are registered, and from then on written to without a page fault.
+# rdma_rxe (RoCE) and siw (iWARP) are RDMA devices in software, over any network
+# device; here over a virtio one. Not dummy or veth: on 5.4, rxe over a device without
+# a parent is a WARNING. What they do with a registered mapping is what hardware does:
+# the pages are pinned when they are registered, and from then on written to without
+# a page fault.
+#
+# A scenario sets RDMA=rxe or siw, and RDMA_SECONDS. With PEER=1 the peer runs in a
+# second guest, in the function peer(), else beside the owner of the file; then the
+# network device leads nowhere (QEMUARGS).
 
-RDMA_LEN=1m	# of the mapping: 256 pages
+# 255 pages: of a region of 256, rxe of Linux 5.4 reads one pointer behind the end of its
+# table (rxe_mem_copy), which KASAN reports.
+RDMA_LEN=1020k
+RDMA_OWNER=192.0.2.1
+RDMA_PEER=192.0.2.2
 
 requires_rdma() {
 	need_cmd ip rdma rdmasync
-	need_mod rdma_rxe ib_uverbs virtio_net
-	need_file /etc/libibverbs.d/rxe.driver
+	need_mod "$(rdma_module)" ib_uverbs rdma_ucm virtio_net
+	need_file "/etc/libibverbs.d/$RDMA.driver"
 }
+rdma_module() { if [[ $RDMA == rxe ]]; then echo rdma_rxe; else echo "$RDMA"; fi; }
 
-# rdma_new: the device, rxe0.
+# rdma_new [ADDRESS]: the device, rdma0.
 rdma_new() {
 	local net
-	modprobe -a virtio_net ib_uverbs rdma_rxe
+	ulimit -l unlimited	# siw asks about it even root
+	modprobe -a virtio_net ib_uverbs rdma_ucm "$(rdma_module)"
 	for net in /sys/class/net/*/device; do [[ ! -e $net ]] || break; done
-	[[ -e $net ]] || fail "no network device: the scenario lacks QEMUARGS"
+	[[ -e $net ]] || fail "error: no network device: the scenario lacks QEMUARGS or PEER"
 	net=${net%/device} net=${net##*/}
 	ip link set "$net" mtu 9000 up
-	ip address add 192.0.2.1/24 dev "$net"
-	rdma link add rxe0 type rxe netdev "$net"
-	wait_for 10 rdma_active || fail "rxe0 does not come up: $(rdma link show 2>&1 | head -n 1)"
-	wait_for 10 test -c /dev/infiniband/uverbs0 || fail "no /dev/infiniband/uverbs0"
+	ip address add "${1:-$RDMA_OWNER}/24" dev "$net"
+	rdma link add rdma0 type "$RDMA" netdev "$net"
+	wait_for 10 rdma_active || fail "error: rdma0 does not come up: $(rdma link show 2>&1 | head -n 1)"
+	wait_for 10 test -c /dev/infiniband/uverbs0 || fail "error: no /dev/infiniband/uverbs0"
+	wait_for 10 test -c /dev/infiniband/rdma_cm || fail "error: no /dev/infiniband/rdma_cm"
 }
-rdma_active() { [[ $(rdma link show rxe0/1 2>/dev/null) == *'state ACTIVE'* ]]; }
+rdma_active() { [[ $(rdma link show rdma0/1 2>/dev/null) == *'state ACTIVE'* ]]; }
 
-# rdma_seconds: how long RDMA and sync run; GUEST_CMDLINE=pw.rdma=N changes it.
+# rdma_seconds: how long RDMA and sync run before the power cut;
+# GUEST_CMDLINE=pw.rdma=N changes it.
 rdma_seconds() {
 	local n
 	n=$(param rdma)
-	scaled "${n:-60}" | sed 's/\..*//'
+	scaled "${n:-$RDMA_SECONDS}" | sed 's/\..*//'
 }
 
-# rdma_said TEXT: rdmasync has printed it. rdma_alive fails the scenario if it ended.
-rdma_said() { rdma_alive; grep -q "$1" /run/rdma; }
-rdma_alive() { [[ -d /proc/$rdma_pid ]] || fail "rdmasync: $(tail -n 1 /run/rdma)"; }
+# rdma_said TEXT: rdmasync has printed it; fails the scenario if that has ended.
+rdma_said() {
+	[[ -d /proc/$rdma_pid ]] || fail "error: rdmasync: $(tail -n 1 /run/rdma)"
+	grep -q "$1" /run/rdma
+}
 
 # rdma_idle: GUEST_CMDLINE=pw.idle=1, for comparison: all is done, but the peer
 # writes nothing. Then a stock kernel has to pass, too.
-rdma_idle() { [[ $(param idle) != 1 ]] || echo -i; }
+rdma_idle() { [[ $(param idle) == 1 ]]; }
 
-# rdma_sync FILE: half of the time up to deregistration, after which no pin may be
-# left; and the other half up to the power cut that follows when run() returns. A
+# rdma_end OPTION...: one of the two ends. rdma_owner FILE OPTION...: the one whose
+# memory is written to; says in /run/rdma how far it is. rdma_writer: the other one,
+# until the owner cuts it off.
+rdma_end() {
+	! rdma_idle || set -- -i "$@"
+	rdmasync -a $RDMA_OWNER -l $RDMA_LEN "$@"
+}
+rdma_owner() { rdma_end "${@:2}" "$1" >/run/rdma 2>&1; }
+rdma_writer() {
+	rdma_end -p -t "$(scaled 240)" >/run/peer 2>&1 ||
+		fail "error: the peer: $(tail -n 1 /run/peer)"
+	info "the peer $(tail -n 1 /run/peer)"
+	pins_balanced 10 || fail "the peer: $(pins_outstanding) pins acquired and not released"
+}
+
+# rdma_peer: all of the second guest. It is there for the two connections of
+# rdma_sync, the second of which ends with the power of the first guest.
+rdma_peer() {
+	rdma_new $RDMA_PEER
+	rdma_writer
+	rdma_writer
+}
+
+# rdma_sync FILE: first a part of the time up to deregistration, after which no pin
+# may be left; then all of it up to the power cut that follows when run() returns. A
 # kernel without counters of pins (stock 5.4) is not asked about them.
 rdma_sync() {
-	local file=$1 half pages held idle
-	idle=$(rdma_idle)
-	half=$((($(rdma_seconds) + 1) / 2))
+	local file=$1 seconds pages held writer
+	seconds=$(rdma_seconds)
 	mark_bounced
 
-	rdmasync ${idle:+-i} -d rxe0 -t $half -l $RDMA_LEN "$file" >/run/rdma 2>&1 ||
-		fail "rdmasync: $(tail -n 1 /run/rdma)"
-	read -r _ pages _ held _ < <(grep '^registered' /run/rdma)
+	[[ ${PEER:-} ]] || { rdma_writer & }
+	writer=$!
+	rdma_owner "$file" -t $(((seconds + 5) / 6)) || fail "error: rdmasync: $(tail -n 1 /run/rdma)"
 	info "$(tr '\n' ';' </run/rdma)"
-	grep -qx deregistered /run/rdma || fail "rdmasync: $(tail -n 1 /run/rdma)"
+	grep -qx deregistered /run/rdma || fail "error: rdmasync: $(tail -n 1 /run/rdma)"
+	[[ ${PEER:-} ]] || wait "$writer"
+	read -r _ pages _ held _ < <(grep '^registered' /run/rdma)
 	if [[ $held != no ]]; then
-		# at least: the peer has its buffer pinned as well
+		# at least: a peer in this guest has its buffer pinned as well
 		((held >= pages)) || fail "$held pins while $pages pages are registered"
 		pins_balanced 10 || fail "$(pins_outstanding) pins acquired and not released after deregistration"
 	fi
 	sync
 
-	rdmasync ${idle:+-i} -d rxe0 -t $half -k -l $RDMA_LEN "$file" >/run/rdma 2>&1 &
+	[[ ${PEER:-} ]] || { rdma_writer & }
+	{ rdma_owner "$file" -t "$seconds" -k || true; } &
 	rdma_pid=$!
-	wait_for $((half + 120)) rdma_said '^synced' || fail "no end of the syncs after $((half + 120)) s"
-	info "$(grep '^synced' /run/rdma), pages bounced: $(($(bounced_now) - BOUNCED0))"
+	wait_for $((seconds + 120)) rdma_said '^synced' || fail "error: no end of the syncs after $((seconds + 120)) s"
+	# what came after the last sync is not what a power cut may leave
+	rdma_idle || wait_for 60 rdma_said '^still written' || fail "error: the peer does not write any more"
+	info "$(tr '\n' ';' </run/rdma) pages bounced: $(($(bounced_now) - BOUNCED0))"
 }
 
 # rdma_expect FILE: after the power cut every page can be read, and holds words
-# that the program or the peer wrote there.
-rdma_expect() { expect_pages "data after the power cut" "$(pagecheck "$1")" old new torn; }
+# that the program or the peer wrote there; some by the peer.
+rdma_expect() {
+	local line
+	line=$(pagecheck "$1")
+	expect_pages "data after the power cut" "$line" old new torn
+	rdma_idle || (($(counted new "$line") + $(counted torn "$line"))) || fail "nothing of the peer's: $line"
+}
 
-# rdma_checker SIZE_MB: like checker_new of lib-dev.sh, but the disk below the
-# checksums takes 40 ms for a write instead of being held.
-rdma_checker() {
-	checker_new "$1"
+# ---- btrfs: it has checksums of its own; on a disk that takes 40 ms for a write ------
+
+rdma_requires_btrfs() { need_cmd dmsetup; need_mod dm-delay; requires_fs btrfs; requires_rdma; }
+rdma_btrfs_new() {
 	modprobe dm-delay
-	dmsetup suspend --noflush --nolockfs slow
-	dmsetup reload slow --table "0 $(($1 * 2048)) delay /dev/vda 0 0 /dev/vda 0 40"
-	dmsetup resume slow
+	dm_new disk "0 $((512 * 2048)) delay /dev/vda 0 0 /dev/vda 0 40"
+	fs_new btrfs /dev/mapper/disk /mnt
+	fillpat -l $RDMA_LEN /mnt/data
+	sync
+}
+rdma_btrfs_run() {
+	rdma_btrfs_new
+	rdma_new
+	rdma_sync /mnt/data
+}
+rdma_btrfs_again() {
+	dm_linear disk /dev/vda 0 512
+	mount -t btrfs /dev/mapper/disk /mnt
+}
+rdma_btrfs_verify() {
+	rdma_btrfs_again
+	rdma_expect /mnt/data
 }
 
-# rdma_checker_again SIZE_MB: the same device after the power cut.
-rdma_checker_again() {
-	checker_parts "$1"
-	checker_join "$1"
-}
+# ---- a file system without checksums: the device below it has them (checker_new of
+# lib-dev.sh), on a disk that takes 40 ms for a write ----------------------------------
 
-# rdma_checker_run TYPE, rdma_checker_verify TYPE: run() and verify() of a file
-# system that has no checksums of its own.
+rdma_requires_checker() { need_cmd dmsetup; need_mod dm-integrity dm-delay; requires_fs "$1"; requires_rdma; }
 rdma_checker_run() {
-	rdma_checker 64
+	checker_new 64
+	modprobe dm-delay
+	dm_hold slow
+	dmsetup reload slow --table "0 $((64 * 2048)) delay /dev/vda 0 0 /dev/vda 0 40"
+	dm_release slow
 	fs_new "$1" "$CHECKER" /mnt
 	fillpat -l $RDMA_LEN /mnt/data
 	sync
@@ -103,7 +163,8 @@ rdma_checker_run() {
 	rdma_sync /mnt/data
 }
 rdma_checker_verify() {
-	rdma_checker_again 64
+	checker_parts 64
+	checker_join 64
 	mount -t "$1" "$CHECKER" /mnt
 	rdma_expect /mnt/data
 }

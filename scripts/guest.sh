@@ -84,9 +84,10 @@ initrd=$BUILD/initramfs-$kernel.cpio.gz
 	fi
 ) 8>"$ROOT/build/initramfs.lock"
 
-qpid=''
+qpid='' peerpid=''
 cleanup() {
 	[[ ! $qpid ]] || kill -9 "$qpid" 2>/dev/null || true
+	[[ ! $peerpid ]] || kill -9 "$peerpid" 2>/dev/null || true
 	if [[ ${KEEP:-} ]]; then
 		echo "disks kept in $run"
 	else
@@ -101,9 +102,17 @@ qemu() {
 	local accel=$1 console=$2 cpu=max
 	shift 2
 	[[ $accel != tcg* ]] || cpu=max,la57=off
-	local share=security_model=none,multidevs=remap args
+	local share=security_model=none,multidevs=remap args mem=${GUEST_MEM:-2048}
 	read -ra args <<<"$qemuargs ${GUEST_ARGS:-}"
-	qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -smp "${GUEST_SMP:-2}" -m "${GUEST_MEM:-2048}" \
+	args+=(-drive "file=$run/vda,format=raw,if=virtio,cache=unsafe,discard=unmap"
+		-drive "file=$run/vdb,format=raw,if=virtio,cache=unsafe,discard=unmap")
+	# Between two guests a wire: a socket in $run, whose path may be too long for one.
+	local wire="stream,id=wire,addr.type=unix,addr.path=wire" nic="virtio-net-pci,netdev=wire,mac=52:54:00:00:00"
+	case $peer$phase in
+	1peer) mem=768 args=(-netdev "$wire,server=on" -device "$nic:02") ;;
+	1run) args+=(-netdev "$wire,server=off" -device "$nic:01") ;;
+	esac
+	(cd "$run" && exec qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -smp "${GUEST_SMP:-2}" -m "$mem" \
 		-nodefaults -no-user-config -display none -no-reboot -monitor none \
 		-serial "file:$console" -device virtio-rng-pci \
 		-kernel "$image" -initrd "$initrd" \
@@ -112,9 +121,7 @@ qemu() {
 		-virtfs "local,path=$ROOT,mount_tag=proj,readonly=on,$share" \
 		-virtfs "local,path=$mods/lib/modules/$rel,mount_tag=mods,readonly=on,$share" \
 		-virtfs "local,path=$out,mount_tag=out,$share" \
-		-drive "file=$run/vda,format=raw,if=virtio,cache=unsafe,discard=unmap" \
-		-drive "file=$run/vdb,format=raw,if=virtio,cache=unsafe,discard=unmap" \
-		${args[@]+"${args[@]}"} </dev/null >"$run/qemu.txt" 2>&1 9>&- &
+		"${args[@]}" </dev/null >"$run/qemu.txt" 2>&1 9>&-) &
 	qpid=$!
 }
 
@@ -171,6 +178,31 @@ accel() {
 	exec 8>&-
 }
 
+# peer_start, peer_end: the second guest of a scenario that has one. Its console comes
+# first in the log, and has to be as clean as that of the other.
+peer_start() {
+	local i
+	phase=peer
+	qemu "$accel" "$log.peer" "$(parameters)"
+	peerpid=$qpid qpid=''
+	# Once it has printed something, it has long been listening.
+	for ((i = 0; i < 300; i++)); do
+		[[ ! -s $log.peer ]] || break
+		kill -0 "$peerpid" 2>/dev/null || die "QEMU of the peer did not start: $(tail -n 1 "$run/qemu.txt")"
+		sleep 0.1
+	done
+	phase=run
+}
+peer_end() {
+	[[ $peerpid ]] || return 0
+	kill -9 "$peerpid" 2>/dev/null || true
+	wait "$peerpid" 2>/dev/null || true
+	peerpid=''
+	cat "$log.peer" >>"$log" 2>/dev/null || true
+	rm -f "$log.peer"
+}
+parameters() { echo "pw.scenario=$scenario pw.phase=$phase pw.timescale=$scale pw.kernel=$want pw.base=$BASE"; }
+
 # The scenario's time budget, read without running it.
 timeout=$(sed -n 's/^TIMEOUT=\([0-9]*\).*/\1/p' "$file" | head -n 1)
 limit=$(awk -v t="${timeout:-180}" -v s="$scale" 'BEGIN { print int((t + 90) * s) }')
@@ -178,6 +210,7 @@ limit=$(awk -v t="${timeout:-180}" -v s="$scale" 'BEGIN { print int((t + 90) * s
 # What it wants of QEMU, and on the kernel's command line.
 qemuargs=$(sed -n 's/^QEMUARGS="\(.*\)"$/\1/p' "$file" | head -n 1)
 cmdline=$(sed -n 's/^CMDLINE=\([a-z0-9=.,_-]*\).*/\1/p' "$file" | head -n 1)
+peer=$(scenario_field "$scenario" PEER '')
 
 # What the kernel has to complain of, and how often: SPLAT="NUMBER REGEX".
 splats=0 expected='^$'
@@ -205,9 +238,11 @@ truncate -s 4G "$run/vda"
 truncate -s 1G "$run/vdb"
 accel
 for phase in run verify; do
-	qemu "$accel" "$log.$phase" "pw.scenario=$scenario pw.phase=$phase pw.timescale=$scale pw.kernel=$want pw.base=$BASE"
+	[[ ! $peer || $phase != run ]] || peer_start
+	qemu "$accel" "$log.$phase" "$(parameters)"
 	late=
 	wait_qemu "$limit" "$log.$phase" || late=1
+	peer_end
 	cat "$log.$phase" >>"$log" 2>/dev/null || true
 	rm -f "$log.$phase"
 	[[ ! $late ]] || break
@@ -217,6 +252,12 @@ done
 
 line=$(grep -o "@@VERDICT $scenario .*" "$log" | head -n 1 | tr -d '\r') || true
 read -r _ _ verdict text <<<"$line" || true
+line=$(grep -o '@@PEER fail .*' "$log" | head -n 1 | tr -d '\r') || true
+line=${line#@@PEER fail }
+case ${line:+$verdict} in
+pass) verdict=fail text="error in the second guest: $line" ;;
+fail) text+="; second guest: $line" ;;
+esac
 complaints='BUG:|kernel BUG at|WARNING: |KASAN:|Oops:|general protection fault|INFO: task .* blocked for|possible (circular|recursive) locking|possible irq lock inversion|inconsistent lock state|suspicious RCU|Bad page state|soft lockup|Kernel panic'
 splat=$(grep -E "$complaints" "$log" | grep -m 1 -vE "$expected" | sed 's/^\[ *[0-9.]*\] *//' | tr -d '\r') || true
 if [[ $verdict == pass ]] && ((splats > 0)); then

@@ -1,241 +1,280 @@
 // SPDX-License-Identifier: GPL-2.0
-/* LIBS: libibverbs-dev: -libverbs */
+/* LIBS: librdmacm-dev: -lrdmacm -libverbs */
 /*
- * rdmasync [-d DEVICE] [-t SECONDS] [-k] [-i] -l LEN FILE
+ * rdmasync -a ADDRESS [-t SECONDS] [-k] [-i] -l LEN FILE		the owner
+ * rdmasync -a ADDRESS -p [-t SECONDS] [-i] -l LEN			the peer
+ * rdmasync -n [-t SECONDS] [-k] -l LEN FILE			no RDMA
  *
- * Maps the first LEN bytes of FILE, registers the mapping with an RDMA device and
- * lets another process write to it with RDMA_WRITE, without pause, while this one
- * dirties every page and syncs the file, with fsync() and msync() in turn, for
- * SECONDS. One line is printed as each of these is reached:
+ * The owner maps the first LEN bytes of FILE, registers the mapping with the RDMA
+ * device that has the IPv4 address ADDRESS, and waits there for the peer. The peer
+ * connects and then writes to the mapping with RDMA_WRITE, without pause, while the
+ * owner dirties every page and syncs the file, with fsync() and msync() in turn, for
+ * SECONDS. The peer may be a process of the same machine or of another one. The
+ * owner prints one line as each of these is reached:
  *
- *	registered N pages, M pins	the mapping can be written to by the peer (M:
- *					what it added to the pins of the whole system,
- *					"no" if this kernel does not count them)
- *	synced N times, N bytes written	the time is over; the last sync returned 0
- *	deregistered			the peer has stopped, the device has let go
+ *	registered N pages, M pins	the peer can write to the mapping (M: what it
+ *					added to the pins of the whole system, "no" if
+ *					this kernel does not count them)
+ *	synced N times, N bytes written	the time is over; the last sync returned 0, and
+ *					so many bytes came from the peer
+ *	deregistered			the peer is cut off, the device has let go
+ *
+ * It fails if nothing comes from the peer for STALL seconds.
  *
  * With -k the mapping stays registered and the peer goes on, but nothing is
- * dirtied any more: what the last sync stored is what a power cut must leave.
+ * dirtied any more: what the last sync stored is what a power cut must leave. Instead
+ * of "deregistered" comes
  *
- * With -i the peer is idle: for comparison.
+ *	still written			the peer has written since
  *
- * The peer writes the pattern of the source and that of the program in turn,
- * both of generation 0 (see pattern.h): they differ in one byte of a word, so a
- * copy made at any time holds, word by word, one or the other.
+ * The peer tries for SECONDS to connect, and ends when the owner cuts it off, with
+ * the line "wrote N bytes". With -i both know that the peer only connects and writes
+ * nothing: for comparison. With -n the owner only dirties and syncs: somebody else
+ * has registered the file.
+ *
+ * The peer writes the pattern of the source and that of the program in turn, page by
+ * page and in each page from one pass to the next, both of generation 0 (see
+ * pattern.h): they differ in one byte of a word, so a copy made at any time holds,
+ * word by word, one or the other.
+ *
+ * The connection is made by the RDMA connection manager: iWARP devices know no
+ * other way, and RoCE devices this one, too.
  */
 #include "pattern.h"
+#include <arpa/inet.h>
 #include <infiniband/verbs.h>
 #include <poll.h>
+#include <rdma/rdma_cma.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 
-#define PORT		1
-#define DEPTH		16	/* writes of the peer under way */
+#define PORT		18515
+#define DEPTH		16		/* writes of the peer under way */
 #define CHUNK		(64UL << 10)
+#define STALL		60		/* seconds: guests may be slow */
+#define CONNECT_MS	5000		/* for each step of making or ending a connection */
 
-/* What each side has to know of the other. */
-struct address {
-	union ibv_gid gid;
-	uint32_t qpn;
-	uint32_t rkey;
+/* What the peer has to know of the owner's memory: LEN bytes of the file, and behind
+ * them, in the same registration, the word in which the peer counts its bytes. */
+struct target {
 	uint64_t at;
+	uint64_t len;
+	uint32_t rkey;
 };
 
 struct side {
-	struct ibv_context *ctx;
+	struct rdma_event_channel *events;
+	struct rdma_cm_id *id;		/* the connection, or NULL */
 	struct ibv_pd *pd;
 	struct ibv_cq *cq;
-	struct ibv_qp *qp;
 	struct ibv_mr *mr;
-	struct address me;
-	int gid_index;
-	enum ibv_mtu mtu;
 };
 
-static struct ibv_context *open_device(const char *name)
+/* Everything but the connection, on the device that an address belongs to. */
+static void side_open(struct side *s, struct ibv_context *device, void *buf, size_t len, int access)
 {
-	struct ibv_device **list = ibv_get_device_list(NULL);
-	struct ibv_context *ctx = NULL;
-	int i;
-
-	for (i = 0; list && list[i] && !ctx; i++)
-		if (!name || !strcmp(ibv_get_device_name(list[i]), name))
-			ctx = ibv_open_device(list[i]);
-	if (!ctx)
-		die("no RDMA device %s", name ? name : "at all");
-	ibv_free_device_list(list);
-	return ctx;
-}
-
-/* The address that belongs to the IPv4 address of the network device. */
-static void find_gid(struct side *s, int entries)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	int i;
-
-	for (i = 0; i < entries; i++) {
-		if (ibv_query_gid(s->ctx, PORT, i, &s->me.gid))
-			break;
-		if (!memcmp(s->me.gid.raw, mapped, sizeof(mapped))) {
-			s->gid_index = i;
-			return;
-		}
-	}
-	die("the RDMA device has no IPv4 address");
-}
-
-static void side_open(struct side *s, const char *device, void *buf, size_t len, int access)
-{
-	struct ibv_qp_init_attr init = {
-		.qp_type = IBV_QPT_RC,
-		.cap = { .max_send_wr = DEPTH, .max_recv_wr = 1, .max_send_sge = 1, .max_recv_sge = 1 },
-	};
-	struct ibv_qp_attr attr = {
-		.qp_state = IBV_QPS_INIT, .port_num = PORT, .qp_access_flags = access,
-	};
-	struct ibv_port_attr port;
-
-	s->ctx = open_device(device);
-	if (ibv_query_port(s->ctx, PORT, &port))
-		die("ibv_query_port: %m");
-	if (port.state != IBV_PORT_ACTIVE)
-		die("the RDMA device is not active");
-	s->mtu = port.active_mtu;
-	find_gid(s, port.gid_tbl_len);
-	s->pd = ibv_alloc_pd(s->ctx);
+	s->pd = ibv_alloc_pd(device);
 	if (!s->pd)
 		die("ibv_alloc_pd: %m");
 	s->mr = ibv_reg_mr(s->pd, buf, len, access);
 	if (!s->mr)
 		die("ibv_reg_mr: %m");
-	s->cq = ibv_create_cq(s->ctx, 2 * DEPTH, NULL, NULL, 0);
+	s->cq = ibv_create_cq(device, 2 * DEPTH, NULL, NULL, 0);
 	if (!s->cq)
 		die("ibv_create_cq: %m");
-	init.send_cq = init.recv_cq = s->cq;
-	s->qp = ibv_create_qp(s->pd, &init);
-	if (!s->qp)
-		die("ibv_create_qp: %m");
-	if (ibv_modify_qp(s->qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS))
-		die("queue pair to INIT: %m");
-	s->me.qpn = s->qp->qp_num;
-	s->me.rkey = s->mr->rkey;
-	s->me.at = (uintptr_t)buf;
 }
 
-static void side_connect(struct side *s, const struct address *other)
+static void side_queue_pair(struct side *s)
 {
-	struct ibv_qp_attr attr = {
-		.qp_state = IBV_QPS_RTR,
-		.path_mtu = s->mtu,
-		.dest_qp_num = other->qpn,
-		.max_dest_rd_atomic = 1,
-		.min_rnr_timer = 12,
-		.ah_attr = {
-			.is_global = 1,
-			.port_num = PORT,
-			.grh = { .dgid = other->gid, .sgid_index = s->gid_index, .hop_limit = 1 },
+	struct ibv_qp_init_attr init = {
+		.send_cq = s->cq,
+		.recv_cq = s->cq,
+		.qp_type = IBV_QPT_RC,
+		.cap = {
+			.max_send_wr = DEPTH, .max_recv_wr = 1, .max_send_sge = 1, .max_recv_sge = 1,
+			.max_inline_data = sizeof(uint64_t),
 		},
 	};
 
-	if (ibv_modify_qp(s->qp, &attr, IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
-			  IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER))
-		die("queue pair to RTR: %m");
-	attr.qp_state = IBV_QPS_RTS;
-	attr.timeout = 19;	/* 2 s: the guest may be slow */
-	attr.retry_cnt = 7;
-	attr.rnr_retry = 7;
-	attr.max_rd_atomic = 1;
-	if (ibv_modify_qp(s->qp, &attr, IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
-			  IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC))
-		die("queue pair to RTS: %m");
+	if (rdma_create_qp(s->id, s->pd, &init))
+		die("rdma_create_qp: %m");
+}
+
+static void side_drop_connection(struct side *s)
+{
+	if (s->id && s->id->qp)
+		rdma_destroy_qp(s->id);
+	if (s->id && rdma_destroy_id(s->id))
+		die("rdma_destroy_id: %m");
+	s->id = NULL;
 }
 
 static void side_close(struct side *s)
 {
-	if (ibv_destroy_qp(s->qp) || ibv_destroy_cq(s->cq) || ibv_dereg_mr(s->mr) ||
-	    ibv_dealloc_pd(s->pd) || ibv_close_device(s->ctx))
+	side_drop_connection(s);
+	if (ibv_destroy_cq(s->cq) || ibv_dereg_mr(s->mr) || ibv_dealloc_pd(s->pd))
 		die("cannot close the RDMA device: %m");
 }
 
-static void swap_addresses(int sock, const struct address *mine, struct address *other)
+static struct rdma_event_channel *event_channel(void)
 {
-	if (write(sock, mine, sizeof(*mine)) != sizeof(*mine) || read(sock, other, sizeof(*other)) != sizeof(*other))
-		die("the other process is gone");
+	struct rdma_event_channel *events = rdma_create_event_channel();
+
+	if (!events)
+		die("rdma_create_event_channel: %m");
+	return events;
 }
 
-/* Nothing is sent before both sides can receive. */
-static void meet(int sock)
+static struct rdma_cm_id *connection_id(struct rdma_event_channel *events)
 {
-	char c = 0;
+	struct rdma_cm_id *id;
 
-	if (write(sock, &c, 1) != 1 || read(sock, &c, 1) != 1)
-		die("the other process is gone");
+	if (rdma_create_id(events, &id, NULL, RDMA_PS_TCP))
+		die("rdma_create_id: %m");
+	return id;
 }
 
-/* The peer: writes until the socket has something to read, then says how much. */
-static void peer(int sock, const char *device, size_t len, bool idle)
+/* The next event of the connection manager, -1 after ms milliseconds without one.
+ * Whose it is, and what the other side sent with it, if the caller wants them. */
+static int next_event(struct side *s, int ms, struct rdma_cm_id **id, struct target *sent)
 {
-	struct pollfd stop = { .fd = sock, .events = POLLIN };
-	struct side s = { 0 };
-	struct address other;
-	uint64_t written = 0;
+	struct pollfd p = { .fd = s->events->fd, .events = POLLIN };
+	struct rdma_cm_event *e;
+	int type;
+
+	if (poll(&p, 1, ms) <= 0)
+		return -1;
+	if (rdma_get_cm_event(s->events, &e))
+		die("rdma_get_cm_event: %m");
+	type = e->event;
+	if (id)
+		*id = e->id;
+	if (sent && type == RDMA_CM_EVENT_ESTABLISHED) {
+		if (e->param.conn.private_data_len < sizeof(*sent))
+			die("the owner did not say where to write");
+		memcpy(sent, e->param.conn.private_data, sizeof(*sent));
+	}
+	if (rdma_ack_cm_event(e))
+		die("rdma_ack_cm_event: %m");
+	return type;
+}
+
+static bool disconnected(struct side *s, int ms)
+{
+	int type = next_event(s, ms, NULL, NULL);
+
+	if (type >= 0 && type != RDMA_CM_EVENT_DISCONNECTED)
+		die("RDMA connection: %s", rdma_event_str(type));
+	return type >= 0;
+}
+
+static time_t seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+/* The peer: one attempt to connect, with all that is open for the next one. */
+static bool try_connect(struct side *s, struct sockaddr_in *to, char *buf, size_t len, struct target *target)
+{
+	struct rdma_conn_param param = { .initiator_depth = 1, .retry_count = 7, .rnr_retry_count = 7 };
+
+	s->id = connection_id(s->events);
+	if (rdma_resolve_addr(s->id, NULL, (struct sockaddr *)to, CONNECT_MS) ||
+	    next_event(s, 2 * CONNECT_MS, NULL, NULL) != RDMA_CM_EVENT_ADDR_RESOLVED ||
+	    rdma_resolve_route(s->id, CONNECT_MS) ||
+	    next_event(s, 2 * CONNECT_MS, NULL, NULL) != RDMA_CM_EVENT_ROUTE_RESOLVED)
+		return false;
+	if (!s->mr)
+		side_open(s, s->id->verbs, buf, 2 * len, IBV_ACCESS_LOCAL_WRITE);
+	side_queue_pair(s);
+	return !rdma_connect(s->id, &param) &&
+	       next_event(s, STALL * 1000, NULL, target) == RDMA_CM_EVENT_ESTABLISHED;
+}
+
+/* size bytes at buf to position pos of the owner's memory. */
+static void write_to(struct side *s, const struct target *t, void *buf, size_t size, uint64_t pos, int flags)
+{
+	struct ibv_sge sge = { .addr = (uintptr_t)buf, .length = size, .lkey = s->mr->lkey };
+	struct ibv_send_wr *bad, wr = {
+		.sg_list = &sge,
+		.num_sge = 1,
+		.opcode = IBV_WR_RDMA_WRITE,
+		.send_flags = IBV_SEND_SIGNALED | flags,
+		.wr.rdma = { .remote_addr = t->at + pos, .rkey = t->rkey },
+	};
+	int ret = ibv_post_send(s->id->qp, &wr, &bad);
+
+	if (ret)
+		die("ibv_post_send: %s", strerror(ret));
+}
+
+/* Writes what buf holds for one pass over the mapping, and behind it for the next one,
+ * until the owner ends the connection; returns how many bytes. */
+static uint64_t write_on(struct side *s, const struct target *t, char *buf, bool idle)
+{
+	uint64_t pos = 0, counted = 0;
 	int flying = 0, n;
-	size_t pos = 0;
-	bool ending = false;
+
+	while (!disconnected(s, idle ? 100 : 0)) {
+		struct ibv_wc wc[DEPTH];
+
+		for (; !idle && flying < DEPTH; flying++) {
+			size_t off = pos % t->len, size = t->len - off < CHUNK ? t->len - off : CHUNK;
+
+			if (!off && pos != counted) {
+				/* Writes arrive in order: behind the bytes that it counts. */
+				counted = pos;
+				write_to(s, t, &counted, sizeof(counted), t->len, IBV_SEND_INLINE);
+			} else {
+				write_to(s, t, buf + pos % (2 * t->len), size, off, 0);
+				pos += size;
+			}
+		}
+		n = ibv_poll_cq(s->cq, DEPTH, wc);
+		if (n < 0)
+			die("ibv_poll_cq failed");
+		if (!n)
+			sched_yield();
+		for (; n > 0; n--) {
+			if (wc[n - 1].status == IBV_WC_SUCCESS)
+				flying--;
+			else if (disconnected(s, CONNECT_MS))
+				return pos;	/* the owner has cut us off */
+			else
+				die("RDMA_WRITE: %s", ibv_wc_status_str(wc[n - 1].status));
+		}
+	}
+	return pos;
+}
+
+static void peer(struct sockaddr_in *to, size_t len, int limit, bool idle)
+{
+	struct side s = { .events = event_channel() };
+	struct target target = { 0 };
+	time_t end = seconds() + limit;
+	uint64_t written, pos;
 	char *buf;
 
 	buf = mmap(NULL, 2 * len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (buf == MAP_FAILED)
 		die("mmap: %m");
-	put_pattern(buf, len, 'S', 0, 0);
-	put_pattern(buf + len, len, 'F', 0, 0);
-	side_open(&s, device, buf, 2 * len, IBV_ACCESS_LOCAL_WRITE);
-	swap_addresses(sock, &s.me, &other);
-	side_connect(&s, &other);
-	meet(sock);
-
-	while (!ending || flying) {
-		struct ibv_wc wc[DEPTH];
-
-		ending = ending || poll(&stop, 1, idle ? 100 : 0) > 0;
-		while (!ending && !idle && flying < DEPTH) {
-			size_t off = pos % len, size = len - off < CHUNK ? len - off : CHUNK;
-			struct ibv_sge sge = { .addr = (uintptr_t)buf + pos, .length = size, .lkey = s.mr->lkey };
-			struct ibv_send_wr *bad, wr = {
-				.wr_id = size,
-				.sg_list = &sge,
-				.num_sge = 1,
-				.opcode = IBV_WR_RDMA_WRITE,
-				.send_flags = IBV_SEND_SIGNALED,
-				.wr.rdma = { .remote_addr = other.at + off, .rkey = other.rkey },
-			};
-
-			if (ibv_post_send(s.qp, &wr, &bad))
-				die("ibv_post_send: %m");
-			pos = (pos + size) % (2 * len);
-			flying++;
-		}
-		n = ibv_poll_cq(s.cq, DEPTH, wc);
-		if (n < 0)
-			die("ibv_poll_cq failed");
-		if (!n)
-			sched_yield();
-		while (n--) {
-			if (wc[n].status != IBV_WC_SUCCESS)
-				die("RDMA_WRITE: %s", ibv_wc_status_str(wc[n].status));
-			written += wc[n].wr_id;
-			flying--;
-		}
+	for (pos = 0; pos < 2 * len; pos += PG)
+		put_pattern(buf + pos, PG, "SF"[(pos / PG + pos / len) & 1], 0, pos % len);
+	while (!try_connect(&s, to, buf, len, &target)) {
+		if (seconds() > end)
+			die("nobody to connect to at %s after %d s", inet_ntoa(to->sin_addr), limit);
+		side_drop_connection(&s);
+		usleep(200000);
 	}
-	if (write(sock, &written, sizeof(written)) != sizeof(written))
-		die("the other process is gone");
+	if (target.len != len)
+		die("the owner has %ju bytes, not %zu", (uintmax_t)target.len, len);
+	written = write_on(&s, &target, buf, idle);
+	rdma_disconnect(s.id);
 	side_close(&s);
-	exit(0);
+	printf("wrote %ju bytes\n", (uintmax_t)written);
 }
 
 /* Pins in the whole system; negative if this kernel does not count them. */
@@ -262,6 +301,35 @@ static long pins(void)
 	return acquired < 0 ? -1 : acquired - released;
 }
 
+/* The owner: waits for a peer, and tells it where to write. */
+static void accept_peer(struct side *s, const struct target *t)
+{
+	struct rdma_conn_param param = {
+		.private_data = t, .private_data_len = sizeof(*t),
+		.responder_resources = 1, .rnr_retry_count = 7,
+	};
+	struct rdma_cm_id *id;
+
+	for (;;) {
+		int type = next_event(s, STALL * 1000, &id, NULL);
+
+		if (type < 0)
+			die("no peer came in %d s", STALL);
+		if (type == RDMA_CM_EVENT_CONNECT_REQUEST) {
+			/* It may have given up an earlier attempt. */
+			side_drop_connection(s);
+			s->id = id;
+			side_queue_pair(s);
+			if (rdma_accept(id, &param))
+				side_drop_connection(s);
+		} else if (id == s->id && type == RDMA_CM_EVENT_ESTABLISHED) {
+			return;
+		} else if (id == s->id) {
+			side_drop_connection(s);
+		}
+	}
+}
+
 /* A new word in each page makes it dirty; the word is one that the peer writes too. */
 static void dirty(char *map, size_t len, unsigned int round)
 {
@@ -278,32 +346,122 @@ static void sync_once(int fd, char *map, size_t len, unsigned int round)
 		die("%s: %m", round & 1 ? "fsync" : "msync");
 }
 
-static time_t seconds(void)
+/* Puts the mapping of a file at map. */
+static int map_file(const char *file, char *map, size_t len)
 {
-	struct timespec t;
+	int fd = open(file, O_RDWR);
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
+	if (fd < 0)
+		die("%s: %m", file);
+	if (mmap(map, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != map)
+		die("mmap of %s: %m", file);
+	return fd;
+}
+
+/* What the peer has written, by its own count. */
+struct progress {
+	volatile uint64_t *count;
+	uint64_t seen;
+	time_t when;
+};
+
+/* The peer is there, and has not stopped to write. True if more has come. */
+static bool look_at_peer(struct side *s, struct progress *p, int ms, bool idle)
+{
+	uint64_t now = *p->count;
+
+	if (disconnected(s, ms))
+		die("the peer ended early");
+	if (now != p->seen) {
+		p->seen = now;
+		p->when = seconds();
+		return true;
+	}
+	if (!idle && seconds() - p->when > STALL)
+		die("nothing came from the peer for %d s", STALL);
+	return false;
+}
+
+static void owner(struct sockaddr_in *at, const char *file, size_t len, int limit, bool keep, bool idle)
+{
+	struct progress p = { .when = seconds() };
+	struct side s = { .events = NULL };
+	struct target target = { .len = len };
+	struct rdma_cm_id *listener;
+	unsigned int round = 0;
+	time_t end;
+	long before;
+	char *map;
+	int fd;
+
+	/* The file, and behind it the page in which the peer counts. */
+	map = mmap(NULL, len + PG, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		die("mmap: %m");
+	fd = map_file(file, map, len);
+	p.count = (uint64_t *)(map + len);
+
+	if (at) {
+		s.events = event_channel();
+		listener = connection_id(s.events);
+		if (rdma_bind_addr(listener, (struct sockaddr *)at))
+			die("rdma_bind_addr: %m");
+		if (!listener->verbs)
+			die("no RDMA device has the address %s", inet_ntoa(at->sin_addr));
+		before = pins();
+		side_open(&s, listener->verbs, map, len + PG, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE);
+		if (before < 0)
+			printf("registered %zu pages, no pins\n", len / PG + 1);
+		else
+			printf("registered %zu pages, %ld pins\n", len / PG + 1, pins() - before);
+		target.at = (uintptr_t)map;
+		target.rkey = s.mr->rkey;
+		if (rdma_listen(listener, 1))
+			die("rdma_listen: %m");
+		accept_peer(&s, &target);
+		if (rdma_destroy_id(listener))
+			die("rdma_destroy_id: %m");
+		p.when = seconds();
+	}
+
+	for (end = seconds() + limit; seconds() < end; round++) {
+		sync_once(fd, map, len, round);
+		if (at)
+			look_at_peer(&s, &p, 0, idle);
+	}
+	/* The last one is an fsync: the size and all, as a program would want it. */
+	sync_once(fd, map, len, round | 1);
+	printf("synced %u times, %ju bytes written\n", round + 1, (uintmax_t)*p.count);
+
+	while (keep && !at)
+		pause();
+	for (bool said = false; keep;) {
+		if (look_at_peer(&s, &p, 100, idle) && !said)
+			said = puts("still written") >= 0;
+	}
+	if (at) {
+		if (rdma_disconnect(s.id))
+			die("rdma_disconnect: %m");
+		disconnected(&s, CONNECT_MS);
+		side_close(&s);
+		printf("deregistered\n");
+	}
 }
 
 int main(int argc, char **argv)
 {
-	const char *device = NULL;
-	unsigned int round = 0;
-	struct side s = { 0 };
-	struct address other;
-	int c, fd, sock[2], status;
-	bool keep = false, idle = false;
-	uint64_t written;
-	time_t limit = 60, end;
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	bool keep = false, idle = false, no_rdma = false, as_peer = false;
+	int c, limit = 60;
 	size_t len = 0;
-	long before;
-	char *map;
-	pid_t pid;
 
-	while ((c = getopt(argc, argv, "d:t:kil:")) != -1) {
-		if (c == 'd')
-			device = optarg;
+	while ((c = getopt(argc, argv, "a:npt:kil:")) != -1) {
+		if (c == 'a' && inet_pton(AF_INET, optarg, &address.sin_addr) == 1)
+			continue;
+		else if (c == 'n')
+			no_rdma = true;
+		else if (c == 'p')
+			as_peer = true;
 		else if (c == 't')
 			limit = atoi(optarg);
 		else if (c == 'k')
@@ -315,57 +473,12 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	if (optind + 1 != argc || !len || len % PG)
-		die("usage: rdmasync [-d DEVICE] [-t SECONDS] [-k] [-i] -l LEN FILE");
+	if (optind + !as_peer != argc || !len || len % PG || !address.sin_addr.s_addr != no_rdma)
+		die("usage: rdmasync -a ADDRESS | -n [-p] [-t SECONDS] [-k] [-i] -l LEN [FILE]");
 	setvbuf(stdout, NULL, _IOLBF, 0);
-
-	/* Each side opens the device for itself: verbs do not go through fork(). */
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock))
-		die("socketpair: %m");
-	pid = fork();
-	if (pid < 0)
-		die("fork: %m");
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(sock[0]);
-		peer(sock[1], device, len, idle);
-	}
-	close(sock[1]);
-
-	fd = open(argv[optind], O_RDWR);
-	if (fd < 0)
-		die("%s: %m", argv[optind]);
-	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		die("mmap of %s: %m", argv[optind]);
-	before = pins();
-	side_open(&s, device, map, len, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE);
-	swap_addresses(sock[0], &s.me, &other);
-	side_connect(&s, &other);
-	meet(sock[0]);
-	if (before < 0)
-		printf("registered %zu pages, no pins\n", len / PG);
+	if (as_peer)
+		peer(&address, len, limit, idle);
 	else
-		printf("registered %zu pages, %ld pins\n", len / PG, pins() - before);
-
-	for (end = seconds() + limit; seconds() < end; round++) {
-		sync_once(fd, map, len, round);
-		if (waitpid(pid, &status, WNOHANG))
-			die("the peer ended early");
-	}
-	/* The last one is an fsync: the size and all, as a program would want it. */
-	sync_once(fd, map, len, round | 1);
-	if (keep) {
-		printf("synced %u times\n", round + 1);
-		waitpid(pid, &status, 0);
-		die("the peer ended early");
-	}
-	if (write(sock[0], "", 1) != 1 || read(sock[0], &written, sizeof(written)) != sizeof(written))
-		die("the peer ended early");
-	printf("synced %u times, %ju bytes written\n", round + 1, (uintmax_t)written);
-	if (waitpid(pid, &status, 0) != pid || status)
-		die("the peer failed");
-	side_close(&s);
-	printf("deregistered\n");
+		owner(no_rdma ? NULL : &address, argv[optind], len, limit, keep, idle);
 	return 0;
 }
