@@ -53,6 +53,7 @@
 #define DEPTH		16		/* writes of the peer under way */
 #define CHUNK		(64UL << 10)
 #define STALL		60		/* seconds: guests may be slow */
+#define BOOT		240		/* seconds until the peer comes, if it is a guest that boots */
 #define CONNECT_MS	5000		/* for each step of making or ending a connection */
 
 /* What the peer has to know of the owner's memory: LEN bytes of the file, and behind
@@ -311,10 +312,10 @@ static void accept_peer(struct side *s, const struct target *t)
 	struct rdma_cm_id *id;
 
 	for (;;) {
-		int type = next_event(s, STALL * 1000, &id, NULL);
+		int type = next_event(s, BOOT * 1000, &id, NULL);
 
 		if (type < 0)
-			die("no peer came in %d s", STALL);
+			die("no peer came in %d s", BOOT);
 		if (type == RDMA_CM_EVENT_CONNECT_REQUEST) {
 			/* It may have given up an earlier attempt. */
 			side_drop_connection(s);
