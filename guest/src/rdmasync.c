@@ -32,10 +32,11 @@
  * nothing: for comparison. With -n the owner only dirties and syncs: somebody else
  * has registered the file.
  *
- * The peer writes the pattern of the source and that of the program in turn, page by
- * page and in each page from one pass to the next, both of generation 0 (see
- * pattern.h): they differ in one byte of a word, so a copy made at any time holds,
- * word by word, one or the other.
+ * The peer writes to each page, in each pass, either the pattern of the source or that
+ * of the program, as chance has it, both of generation 0 (see pattern.h): they differ
+ * in one byte of a word, so a copy made at any time holds, word by word, one or the
+ * other. In turn would not do: a disk that takes as long as two passes would see what
+ * the checksum saw.
  *
  * The connection is made by the RDMA connection manager: iWARP devices know no
  * other way, and RoCE devices this one, too.
@@ -52,6 +53,7 @@
 #define PORT		18515
 #define DEPTH		16		/* writes of the peer under way */
 #define CHUNK		(64UL << 10)
+#define PASSES		16		/* that differ; then they come again */
 #define STALL		60		/* seconds: guests may be slow */
 #define BOOT		240		/* seconds until the peer comes, if it is a guest that boots */
 #define CONNECT_MS	5000		/* for each step of making or ending a connection */
@@ -212,7 +214,7 @@ static void write_to(struct side *s, const struct target *t, void *buf, size_t s
 		die("ibv_post_send: %s", strerror(ret));
 }
 
-/* Writes what buf holds for one pass over the mapping, and behind it for the next one,
+/* Writes what buf holds for one pass over the mapping, and behind it for the next ones,
  * until the owner ends the connection; returns how many bytes. */
 static uint64_t write_on(struct side *s, const struct target *t, char *buf, bool idle)
 {
@@ -230,7 +232,7 @@ static uint64_t write_on(struct side *s, const struct target *t, char *buf, bool
 				counted = pos;
 				write_to(s, t, &counted, sizeof(counted), t->len, IBV_SEND_INLINE);
 			} else {
-				write_to(s, t, buf + pos % (2 * t->len), size, off, 0);
+				write_to(s, t, buf + pos % (PASSES * t->len), size, off, 0);
 				pos += size;
 			}
 		}
@@ -259,11 +261,12 @@ static void peer(struct sockaddr_in *to, size_t len, int limit, bool idle)
 	uint64_t written, pos;
 	char *buf;
 
-	buf = mmap(NULL, 2 * len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	buf = mmap(NULL, PASSES * len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (buf == MAP_FAILED)
 		die("mmap: %m");
-	for (pos = 0; pos < 2 * len; pos += PG)
-		put_pattern(buf + pos, PG, "SF"[(pos / PG + pos / len) & 1], 0, pos % len);
+	srandom(1);
+	for (pos = 0; pos < PASSES * len; pos += PG)
+		put_pattern(buf + pos, PG, "SF"[random() >> 30 & 1], 0, pos % len);
 	while (!try_connect(&s, to, buf, len, &target)) {
 		if (seconds() > end)
 			die("nobody to connect to at %s after %d s", inet_ntoa(to->sin_addr), limit);
