@@ -191,7 +191,7 @@ static bool try_connect(struct side *s, struct sockaddr_in *to, char *buf, size_
 	    next_event(s, 2 * CONNECT_MS, NULL, NULL) != RDMA_CM_EVENT_ROUTE_RESOLVED)
 		return false;
 	if (!s->mr)
-		side_open(s, s->id->verbs, buf, 2 * len, IBV_ACCESS_LOCAL_WRITE);
+		side_open(s, s->id->verbs, buf, PASSES * len, IBV_ACCESS_LOCAL_WRITE);
 	side_queue_pair(s);
 	return !rdma_connect(s->id, &param) &&
 	       next_event(s, STALL * 1000, NULL, target) == RDMA_CM_EVENT_ESTABLISHED;
