@@ -6,7 +6,7 @@ DESC="an I/O error under a bounced write reaches fsync() exactly once"
 TIMEOUT=120
 STOCK=pass
 
-requires() { need_cmd dmsetup filefrag; requires_fs ext4; }
+requires() { need_cmd dmsetup fallocate filefrag; requires_fs ext4; }
 
 run() {
 	local first blocks size=$((64 * 2048)) expect="fsync EIO fsync ok"
@@ -14,6 +14,7 @@ run() {
 	want_stable /dev/vda
 	dm_linear disk /dev/vda 0 64
 	fs_new ext4 /dev/mapper/disk /mnt -b 4096
+	fallocate -l 256k /mnt/data # one extent, whenever writeback comes
 	fillpat -l 256k /mnt/data
 	sync
 	read -r first blocks < <(filefrag -v /mnt/data |
