@@ -26,12 +26,12 @@ bw() { stdbuf -oL ib_write_bw -R -F -t 4 -s $HALF --mmap="$1" --mmap-offset="$2"
 
 # perftest OPTION...: both ends, and the pattern where perftest put random data.
 perftest() {
-	bw /mnt/data 0 "$@" >/run/server &
+	bw /mnt/data 0 "$@" >/out/server.txt &
 	server=$!
-	wait_for 30 grep -q 'Waiting for client rdma_cm' /run/server || fail "error: ib_write_bw: $(tail -n 1 /run/server)"
-	bw $SOURCE_FILE $HALF "$@" $RDMA_OWNER >/run/client &
+	wait_for 30 grep -q 'Waiting for client rdma_cm' /out/server.txt || fail "error: ib_write_bw: $(tail -n 1 /out/server.txt)"
+	bw $SOURCE_FILE $HALF "$@" $RDMA_OWNER >/out/client.txt &
 	client=$!
-	wait_for 30 grep -q 'remote address' /run/client || fail "error: ib_write_bw: $(tail -n 1 /run/client)"
+	wait_for 30 grep -q 'remote address' /out/client.txt || fail "error: ib_write_bw: $(tail -n 1 /out/client.txt)"
 	fillpat -l $RDMA_LEN /mnt/data
 	fillpat -o $HALF -l $RDMA_LEN $SOURCE_FILE
 }
@@ -55,9 +55,9 @@ run() {
 	# Up to its end: it says how much it wrote, and leaves no pin.
 	perftest -D $(((seconds + 5) / 6 + 8))
 	rdmasync -n -t $(((seconds + 5) / 6)) -l $RDMA_LEN /mnt/data >/run/rdma || fail "error: rdmasync"
-	wait "$client" || fail "error: ib_write_bw: $(tail -n 1 /run/client)"
-	wait "$server" || fail "error: ib_write_bw: $(tail -n 1 /run/server)"
-	read -r _ times _ average _ < <(grep "^ $HALF" /run/client)
+	wait "$client" || fail "error: ib_write_bw: $(tail -n 1 /out/client.txt)"
+	wait "$server" || fail "error: ib_write_bw: $(tail -n 1 /out/server.txt)"
+	read -r _ times _ average _ < <(grep "^ $HALF" /out/client.txt)
 	info "ib_write_bw: $times writes of $HALF bytes, $average MB/s"
 	((times)) || fail "error: ib_write_bw wrote nothing"
 	pins_balanced 10 || fail "$(pins_outstanding) pins acquired and not released"
@@ -74,7 +74,7 @@ run() {
 	rdma_pid=$!
 	wait_for $((seconds + 120)) rdma_said '^synced' || fail "error: no end of the syncs after $((seconds + 120)) s"
 	page=$(page_now)
-	wait_for 60 page_changed || fail "error: ib_write_bw does not write any more: $(tail -n 1 /run/client)"
+	wait_for 60 page_changed || fail "error: ib_write_bw does not write any more: $(tail -n 1 /out/client.txt)"
 	info "$(cat /run/rdma), pages bounced: $(($(bounced_now) - BOUNCED0))"
 }
 
