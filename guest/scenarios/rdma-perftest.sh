@@ -15,8 +15,7 @@ RDMA_SECONDS=12 # 60 with GUEST_CMDLINE=pw.rdma=60
 . /proj/guest/lib-rdma.sh
 
 SOURCE_FILE=/run/source
-RDMA_LEN=1m
-HALF=524288
+HALF=$((127 * 4096)) # of RDMA_LEN
 
 requires() { need_cmd ib_write_bw stdbuf; rdma_requires_btrfs; }
 
@@ -28,10 +27,10 @@ bw() { stdbuf -oL ib_write_bw -R -F -t 4 -s $HALF --mmap="$1" --mmap-offset="$2"
 perftest() {
 	bw /mnt/data 0 "$@" >/out/server.txt &
 	server=$!
-	wait_for 30 grep -q 'Waiting for client rdma_cm' /out/server.txt || fail "error: ib_write_bw: $(tail -n 1 /out/server.txt)"
+	wait_for 30 grep -q 'Waiting for client to connect' /out/server.txt || fail "error: ib_write_bw: $(tail -n 1 /out/server.txt)"
 	bw $SOURCE_FILE $HALF "$@" $RDMA_OWNER >/out/client.txt &
 	client=$!
-	wait_for 30 grep -q 'remote address' /out/client.txt || fail "error: ib_write_bw: $(tail -n 1 /out/client.txt)"
+	wait_for 30 connected || fail "error: ib_write_bw: $(tail -n 1 /out/client.txt)"
 	fillpat -l $RDMA_LEN /mnt/data
 	fillpat -o $HALF -l $RDMA_LEN $SOURCE_FILE
 }
@@ -39,9 +38,10 @@ perftest() {
 # pinned: both buffers are, or this kernel does not count pins.
 pinned() {
 	bounced_now >/dev/null
-	[[ ! $(vmstat nr_foll_pin_acquired) ]] || (($(pins_outstanding) >= 512))
+	[[ ! $(vmstat nr_foll_pin_acquired) ]] || (($(pins_outstanding) >= 508))
 }
-page_now() { dd if=/mnt/data bs=4k skip=255 count=1 status=none | md5sum; }
+connected() { grep -q 'remote address' /out/server.txt && grep -q 'remote address' /out/client.txt; }
+page_now() { dd if=/mnt/data bs=4k skip=253 count=1 status=none | md5sum; }
 page_changed() { [[ $(page_now) != "$page" ]]; }
 
 run() {
@@ -69,7 +69,7 @@ run() {
 		fillpat -w S -o $HALF -l $RDMA_LEN $SOURCE_FILE
 		fillpat -w F -o $HALF -l $RDMA_LEN $SOURCE_FILE
 	done &
-	wait_for 10 pinned || fail "$(pins_outstanding) pins while two buffers of 256 pages are registered"
+	wait_for 10 pinned || fail "$(pins_outstanding) pins while two buffers of 254 pages are registered"
 	rdmasync -n -k -t "$seconds" -l $RDMA_LEN /mnt/data >/run/rdma 2>&1 &
 	rdma_pid=$!
 	wait_for $((seconds + 120)) rdma_said '^synced' || fail "error: no end of the syncs after $((seconds + 120)) s"
