@@ -3,7 +3,7 @@
 # writes to it. It takes one half of its buffer for what it sends and the other half
 # for what it gets, so the second half of the file is written to. What it sends comes
 # from a file, too (in memory, and half a buffer ahead, so that a position in one file
-# is the same in the other); this file changes all the time.
+# is the same in the other); some pages of that one change all the time.
 DESC="ib_write_bw of perftest, with a mapped file as its buffer, fsync and msync, power cut: btrfs"
 TIMEOUT=300
 STOCK=fail
@@ -33,6 +33,12 @@ perftest() {
 	wait_for 30 connected || fail "error: ib_write_bw: $(tail -n 1 /out/client.txt)"
 	fillpat -l $RDMA_LEN /mnt/data
 	fillpat -o $HALF -l $RDMA_LEN $SOURCE_FILE
+}
+
+# change_source: some pages of it, of those that are sent.
+change_source() {
+	local who=(S F)
+	fillpat -w "${who[RANDOM % 2]}" -o $((HALF + RANDOM % 127 * 4096)) -l $(((1 + RANDOM % 96) * 4096)) $SOURCE_FILE
 }
 
 # pinned: both buffers are, or this kernel does not count pins.
@@ -65,10 +71,7 @@ run() {
 
 	# Up to the power cut.
 	perftest -D 3600
-	while :; do
-		fillpat -w S -o $HALF -l $RDMA_LEN $SOURCE_FILE
-		fillpat -w F -o $HALF -l $RDMA_LEN $SOURCE_FILE
-	done &
+	while :; do change_source; done &
 	wait_for 10 pinned || fail "$(pins_outstanding) pins while two buffers of 254 pages are registered"
 	rdmasync -n -k -t "$seconds" -l $RDMA_LEN /mnt/data >/run/rdma 2>&1 &
 	rdma_pid=$!
