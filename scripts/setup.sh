@@ -12,7 +12,7 @@ packages=(
 )
 case ${1:-full} in
 demo) ;;
-full) packages+=(libibverbs-dev ibverbs-providers iproute2 fio mdadm dosfstools f2fs-tools sparse shellcheck perl python3-ply python3-git) ;;
+full) packages+=(libibverbs-dev ibverbs-providers iproute2 fio mdadm dosfstools f2fs-tools nfs-kernel-server rpcbind ksmbd-tools cifs-utils bindfs fuse3 sparse shellcheck perl python3-ply python3-git) ;;
 *) usage 2 >&2 ;;
 esac
 

@@ -4,6 +4,7 @@
 DESC="F1: O_DIRECT read from NFS into a mapped btrfs file during fsync, then power cut"
 TIMEOUT=180
 STOCK=fail
+ONLY="6.1"
 
 # shellcheck source=guest/lib-net.sh
 . /proj/guest/lib-net.sh

@@ -4,6 +4,7 @@
 DESC="zero-copy I/O on 9p: right data, pages pinned, none left, and dirty after a read"
 TIMEOUT=180
 STOCK=fail
+ONLY="6.1"
 
 # shellcheck source=guest/lib-net.sh
 . /proj/guest/lib-net.sh

@@ -5,6 +5,7 @@
 DESC="direct I/O on FUSE: right data, pages pinned until the answer, none left"
 TIMEOUT=300
 STOCK=fail
+ONLY="6.1"
 
 # shellcheck source=guest/lib-net.sh
 . /proj/guest/lib-net.sh

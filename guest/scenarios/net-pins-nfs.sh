@@ -5,6 +5,7 @@
 DESC="direct I/O on NFS: right data, pages pinned until the reply, none left"
 TIMEOUT=300
 STOCK=fail
+ONLY="6.1"
 
 # shellcheck source=guest/lib-net.sh
 . /proj/guest/lib-net.sh
