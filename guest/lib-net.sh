@@ -59,9 +59,12 @@ net_nfs_server() {
 
 # net_nfs_mount VERSION [OPTION]
 net_nfs_mount() {
+	local lock=
 	local from=127.0.0.1:/
-	[[ $1 != 3 ]] || from=127.0.0.1:$NET_DISK
-	mount -t nfs -o "vers=$1,proto=tcp,nolock${2:+,$2}" $from $NET ||
+	if [[ $1 == 3 ]]; then
+		from=127.0.0.1:$NET_DISK lock=,nolock
+	fi
+	mount -t nfs -o "vers=$1,proto=tcp$lock${2:+,$2}" $from $NET ||
 		fail "error: mount of NFS version $1: $(tail -n 1 /run/mountd.log)"
 }
 

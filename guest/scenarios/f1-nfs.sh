@@ -14,7 +14,7 @@ requires() { need_cmd dmsetup; requires_fs ext4 btrfs; requires_net_nfs; }
 run() {
 	net_disk
 	net_nfs_server
-	net_nfs_mount 4.2
+	net_nfs_mount 4.0
 	net_race
 }
 

@@ -17,7 +17,7 @@ run() {
 	net_scratch
 	net_disk
 	net_nfs_server
-	for v in 4.2 3; do
+	for v in 4.0 3; do
 		net_nfs_mount $v
 		net_probe "NFS $v" dioprobe -w -s /mnt/scratch/map $NET/data
 		net_probe "NFS $v, odd" oddprobe -s /mnt/scratch/map $NET/data
@@ -25,9 +25,9 @@ run() {
 		umount $NET
 	done
 	# Requests that are split, as a page is larger than what the server takes.
-	net_nfs_mount 4.2 rsize=1024,wsize=1024
+	net_nfs_mount 4.0 rsize=1024,wsize=1024
 	net_probe "NFS in 1 KiB" oddprobe -s /mnt/scratch/map $NET/data
 	umount $NET
-	net_nfs_mount 4.2
+	net_nfs_mount 4.0
 	net_pinned killable
 }
