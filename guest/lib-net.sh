@@ -112,6 +112,7 @@ requires_net_fuse() { need_cmd bindfs; need_fs fuse; }
 
 # net_fuse_mount: bindfs answers.
 net_fuse_mount() {
+	modprobe -q fuse || true
 	bindfs $NET_DISK $NET || fail "error: bindfs does not start"
 }
 
