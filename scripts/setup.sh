@@ -12,7 +12,7 @@ packages=(
 )
 case ${1:-full} in
 demo) ;;
-full) packages+=(libibverbs-dev librdmacm-dev ibverbs-providers iproute2 fio mdadm dosfstools f2fs-tools sparse shellcheck perl python3-ply python3-git) ;;
+full) packages+=(libibverbs-dev librdmacm-dev ibverbs-providers iproute2 fio mdadm dosfstools f2fs-tools sparse shellcheck perl python3-ply python3-git nfs-kernel-server rpcbind ksmbd-tools cifs-utils bindfs fuse3) ;;
 *) usage 2 >&2 ;;
 esac
 

@@ -1,0 +1,196 @@
+# shellcheck shell=bash
+# Helpers for scenarios about direct I/O on network filesystems: real servers inside
+# the guest, on a disk that can be held. Sourced by those scenarios, after lib-dev.sh.
+#
+# While the disk of the server is held, a direct read is on its way: the client has
+# sent it, and whoever fills the pages has not got the data yet.
+
+NET=/mnt/net		# where the client mounts
+NET_DISK=/srv/net	# what the server serves
+NET_LEN=256k		# of the file "source", 64 pages
+NET_PAGES=64
+
+# net_disk: a file system on the second disk for the server, on the device "server".
+# Its files "data" (for dioprobe) and "source" hold the source pattern.
+net_disk() {
+	dm_linear server /dev/vdb 0 256
+	fs_new ext4 /dev/mapper/server $NET_DISK
+	mount -o remount,noatime $NET_DISK
+	chmod 777 $NET_DISK
+	fillpat -w S -l 5243904 $NET_DISK/data
+	fillpat -w S -l $NET_LEN $NET_DISK/source
+	chmod 666 $NET_DISK/*
+	sync
+	mkdir -p $NET
+}
+
+# net_cold: nothing of the files is in memory, on either side, but where they are.
+net_cold() {
+	sync
+	cat $NET_DISK/source >/dev/null
+	stat $NET/source >/dev/null
+	echo 1 >/proc/sys/vm/drop_caches
+}
+
+# ---- NFS -------------------------------------------------------------------
+
+requires_net_nfs() {
+	need_cmd rpc.nfsd exportfs rpc.mountd rpcbind mount.nfs
+	need_mod nfsd nfsv4 nfsv3
+}
+
+net_nfs_server() {
+	printf '127.0.0.1 localhost guest\n' >/etc/hosts
+	printf 'hosts: files\npasswd: files\ngroup: files\n' >/etc/nsswitch.conf
+	modprobe -a nfsd nfsv4 nfsv3
+	mkdir -p /var/lib/nfs/v4recovery /run/rpc_pipefs
+	mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
+	mountpoint -q /run/rpc_pipefs || mount -t rpc_pipefs sunrpc /run/rpc_pipefs
+	: >/etc/exports
+	: >/var/lib/nfs/etab
+	echo 10 >/proc/fs/nfsd/nfsv4leasetime
+	echo 10 >/proc/fs/nfsd/nfsv4gracetime
+	rpcbind -w || fail "error: rpcbind does not start"
+	exportfs -i -o rw,insecure,no_subtree_check,fsid=0,no_root_squash "*:$NET_DISK" || fail "error: exportfs"
+	rpc.mountd --no-udp --foreground >/run/mountd.log 2>&1 &
+	rpc.nfsd --no-udp 4 || fail "error: nfsd does not start"
+	echo Y >/proc/fs/nfsd/v4_end_grace || true
+}
+
+# net_nfs_mount VERSION [OPTION]
+net_nfs_mount() {
+	local lock=
+	local from=127.0.0.1:/
+	if [[ $1 == 3 ]]; then
+		from=127.0.0.1:$NET_DISK lock=,nolock
+	fi
+	mount -t nfs -o "vers=$1,proto=tcp$lock${2:+,$2}" $from $NET ||
+		fail "error: mount of NFS version $1: $(tail -n 1 /run/mountd.log)"
+}
+
+# ---- SMB -------------------------------------------------------------------
+
+requires_net_smb() {
+	need_cmd ksmbd.mountd ksmbd.adduser mount.cifs
+	need_mod ksmbd cifs
+}
+
+net_smb_server() {
+	mkdir -p /etc/ksmbd
+	cat >/run/ksmbd.conf <<-END
+	[global]
+		netbios name = GUEST
+		server min protocol = SMB2_10
+		map to guest = never
+	[net]
+		path = $NET_DISK
+		read only = no
+		force user = root
+		force group = root
+		create mask = 0666
+	END
+	modprobe ksmbd
+	: >/run/ksmbd.users
+	ksmbd.adduser -a guest -p secret -c /run/ksmbd.conf -i /run/ksmbd.users >/run/adduser.log 2>&1 ||
+		ksmbd.adduser -a guest -p secret -i /run/ksmbd.users >>/run/adduser.log 2>&1 ||
+		fail "error: ksmbd.adduser: $(tail -n 1 /run/adduser.log)"
+	ksmbd.mountd -n -c /run/ksmbd.conf -u /run/ksmbd.users >/run/ksmbd.log 2>&1 &
+	modprobe cifs
+}
+
+# net_smb_mount OPTIONS
+net_smb_mount() {
+	wait_for 20 net_smb_try "$1" || fail "error: mount of SMB: $(tail -n 1 /run/cifs.log)"
+}
+net_smb_try() {
+	mount -t cifs -o "username=guest,password=secret,$1" //127.0.0.1/net $NET >/run/cifs.log 2>&1
+}
+
+# ---- FUSE ------------------------------------------------------------------
+
+requires_net_fuse() { need_cmd bindfs; need_fs fuse; }
+
+# net_fuse_mount: bindfs answers.
+net_fuse_mount() {
+	modprobe -q fuse || true
+	bindfs $NET_DISK $NET || fail "error: bindfs does not start"
+}
+
+# ---- what is shown ---------------------------------------------------------
+
+# net_probe WHAT PROGRAM ARGUMENT...
+net_probe() {
+	local what=$1
+	shift
+	"$@" >/run/probe 2>&1 || fail "$what: $(grep -m 1 -v '^ok' /run/probe)"
+	info "$what: $(grep -c '^ok' /run/probe) cases"
+	cat /run/probe
+}
+
+# net_fio WHAT FILE: written and read back asynchronously, through buffers that are
+# anonymous memory, then a file that is mapped.
+net_fio() {
+	local mem
+	truncate -s 8m "$2"
+	fillpat -l 4m /mnt/scratch/mem
+	for mem in malloc mmapshared:/mnt/scratch/mem; do
+		fio --name=verify --filename="$2" --size=8m --direct=1 --rw=randwrite --bsrange=4k-256k \
+			--ioengine=libaio --iodepth=4 --iomem=$mem --verify=crc32c --verify_fatal=1 --do_verify=1 \
+			--randseed=3 --thread --eta=never >/out/fio.txt 2>&1 ||
+			fail "$1: fio: $(grep -m 1 -E 'verify: bad|verify failed|error=|err= *[1-9]' /out/fio.txt)"
+	done
+	info "$1: fio verified"
+	rm "$2"
+}
+
+pins_at_least() { (($(pins_outstanding) >= $1)); }
+is_gone() { ! grep -qs '^State:.[^Z]' "/proc/$1/status"; }
+
+# net_pinned killable|unkillable: a reader whose data does not come holds pins on its pages. It is
+# killed, which ends it where it is killable; the pins stay until the answer has come.
+net_pinned() {
+	local pid n
+	net_cold
+	dm_hold server
+	dd if=$NET/source of=/dev/null bs=$NET_LEN count=1 iflag=direct 2>/run/dd &
+	pid=$!
+	if ! wait_for 15 pins_at_least $NET_PAGES; then
+		dm_release server
+		fail "$(pins_outstanding) of $NET_PAGES pages that are being read into are pinned"
+	fi
+	sleep "$(scaled 1)"
+	kill -9 $pid
+	if [[ $1 == killable ]]; then
+		wait_for 15 is_gone $pid || fail "a reader that was killed waits for its server"
+	else
+		sleep "$(scaled 1)"
+	fi
+	n=$(pins_outstanding)
+	dm_release server
+	((n >= NET_PAGES)) || fail "$n of $NET_PAGES pages are pinned while the server may still write to them"
+	wait $pid || true
+	wait_for 30 pins_balanced 1 || fail "$(pins_outstanding) pins left when the server has answered"
+	info "killed: pins kept until the answer"
+}
+
+# net_race: F1 with the source on a server: the direct read is held by
+# the server while fsync() submits its writes, and lands before these go out.
+net_race() {
+	dm_linear disk /dev/vda 0 512
+	fs_new btrfs /dev/mapper/disk /mnt/local
+	fillpat -l $NET_LEN /mnt/local/data
+	net_cold
+	pinrace -f /mnt/local/data -l $NET_LEN -s $NET/source \
+		dirty=1 "sh=$HOLD server" read "sh=$HOLD disk" 'fsync&' wb settle=1000 \
+		"sh=$RELEASE server" reap "sh=$RELEASE disk" join | tee /run/race
+	grep -qx 'fsync ok' /run/race || fail "$(cat /run/race)"
+}
+
+net_race_verify() {
+	dm_linear disk /dev/vda 0 512
+	mount -t btrfs /dev/mapper/disk /mnt
+	expect_pages "data after the power cut" "$(pagecheck -g 1 /mnt/data)" old new torn
+}
+
+# net_scratch: /mnt/scratch, a local file system for buffers.
+net_scratch() { fs_new ext4 /dev/vda /mnt/scratch; }

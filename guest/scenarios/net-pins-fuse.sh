@@ -1,0 +1,31 @@
+# shellcheck shell=bash disable=SC2034
+# O_DIRECT on FUSE: the daemon's answer is copied into user pages by its write() to
+# /dev/fuse, and its read() from there copies requests into its own buffer. On a
+# stock kernel both are only referenced.
+DESC="direct I/O on FUSE: right data, pages pinned until the answer, none left"
+TIMEOUT=300
+STOCK=fail
+ONLY="6.1"
+
+# shellcheck source=guest/lib-net.sh
+. /proj/guest/lib-net.sh
+
+requires() { need_cmd dmsetup fio; requires_fs ext4; requires_net_fuse; }
+
+run() {
+	local before
+	net_scratch
+	net_disk
+	net_fuse_mount
+	net_probe "FUSE" dioprobe -s /mnt/scratch/map $NET/data
+	net_probe "FUSE, odd" oddprobe -s /mnt/scratch/map $NET/data
+	net_fio "FUSE" $NET/fio
+	net_pinned unkillable
+	# Only the daemon: a write through the page cache has no user pages but its own.
+	before=$(vmstat nr_foll_pin_acquired)
+	dd if=/dev/zero of=$NET/cached bs=64k count=16 conv=fsync 2>&1
+	if is_patched; then
+		(($(vmstat nr_foll_pin_acquired) >= before + 256)) ||
+			fail "the buffer of the daemon is not pinned while requests are copied there"
+	fi
+}

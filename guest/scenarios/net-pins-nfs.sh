@@ -1,0 +1,33 @@
+# shellcheck shell=bash disable=SC2034
+# O_DIRECT on NFS: the RPC layer receives into user pages, and sends from them, for as
+# long as the server takes, and after the program is gone. On a stock kernel the pages
+# are only referenced.
+DESC="direct I/O on NFS: right data, pages pinned until the reply, none left"
+TIMEOUT=300
+STOCK=fail
+ONLY="6.1"
+
+# shellcheck source=guest/lib-net.sh
+. /proj/guest/lib-net.sh
+
+requires() { need_cmd dmsetup fio; requires_fs ext4; requires_net_nfs; }
+
+run() {
+	local v
+	net_scratch
+	net_disk
+	net_nfs_server
+	for v in 4.0 3; do
+		net_nfs_mount $v
+		net_probe "NFS $v" dioprobe -w -s /mnt/scratch/map $NET/data
+		net_probe "NFS $v, odd" oddprobe -s /mnt/scratch/map $NET/data
+		net_fio "NFS $v" $NET/fio
+		umount $NET
+	done
+	# Requests that are split, as a page is larger than what the server takes.
+	net_nfs_mount 4.0 rsize=1024,wsize=1024
+	net_probe "NFS in 1 KiB" oddprobe -s /mnt/scratch/map $NET/data
+	umount $NET
+	net_nfs_mount 4.0
+	net_pinned killable
+}
