@@ -27,7 +27,7 @@ tree=${1:-${BUILD:-}/tree} table=${2:-$ROOT/docs/callers-$BASE.md}
 
 # What counts as a call. follow_page() without FOLL_GET is among them, since the flags
 # are often in a variable: the table says of such a caller that it takes nothing.
-names='(__)?get_user_pages[a-z_]*|(__)?pin_user_pages[a-z_]*|put_user_page[a-z_]*'
+names='(__)?get_user_pages?[a-z_]*|(__)?pin_user_pages?[a-z_]*|put_user_page[a-z_]*'
 names+='|iov_iter_(get|extract|hold)_pages[a-z0-9_]*|follow_page|get_vaddr_frames'
 
 # callers FILE...: file, function, callee of each call, as lines with tabs.
@@ -145,7 +145,7 @@ callers() {
 find_callers() {
 	cd "$tree"
 	grep -rlE --include='*.[ch]' "\b($names)[[:space:]]*(\(|$)" \
-		arch block certs crypto drivers fs include init ipc kernel lib mm net security sound usr virt 2>/dev/null |
+		arch block certs crypto drivers fs include init io_uring ipc kernel lib mm net security sound usr virt 2>/dev/null |
 		LC_ALL=C sort >"$tmp/files" || true
 	[[ -s $tmp/files ]] || die "$tree: no callers at all; is it complete?"
 	mapfile -t files <"$tmp/files"
