@@ -12,7 +12,8 @@ packages=(
 )
 case ${1:-full} in
 demo) ;;
-full) packages+=(libibverbs-dev ibverbs-providers iproute2 fio mdadm dosfstools f2fs-tools sparse shellcheck perl python3-ply python3-git) ;;
+full) packages+=(libibverbs-dev ibverbs-providers iproute2 fio mdadm dosfstools f2fs-tools sparse shellcheck perl python3-ply python3-git
+	nfs-kernel-server krb5-kdc krb5-admin-server ksmbd-tools cifs-utils) ;;
 *) usage 2 >&2 ;;
 esac
 
