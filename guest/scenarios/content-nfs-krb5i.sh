@@ -1,8 +1,9 @@
 # shellcheck shell=bash disable=SC2034
 # With krb5i the client takes the checksum of a WRITE and then sends the pages. On a
 # stock kernel a direct read that lands while the message is stuck in the socket
-# changes what is left to be sent: the server refuses it. With krb5p the client
-# encrypts before it sends: there nothing can go wrong.
+# changes what is left to be sent: the server refuses it. (With krb5p the client
+# has a copy to send, but reads the pages twice to make it: a race that cannot be
+# held.)
 DESC="NFS krb5i, O_DIRECT read into a mapping while a WRITE is being sent"
 # shellcheck source=guest/lib-content.sh
 . /proj/guest/lib-content.sh
