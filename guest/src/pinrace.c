@@ -331,6 +331,15 @@ int main(int argc, char **argv)
 	}
 	t.map = map_file();
 	t.buf = t.reverse ? map_reverse() : t.map;
+	/*
+	 * A network file system flushes the file whenever somebody closes a
+	 * descriptor that can write, and so would every shell command of a step.
+	 * To sync, one that can read is enough.
+	 */
+	close(t.fd);
+	t.fd = open(t.file, O_RDONLY);
+	if (t.fd < 0)
+		die("%s: %m", t.file);
 	for (; optind < argc; optind++)
 		step(argv[optind]);
 	return 0;

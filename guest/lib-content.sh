@@ -1,0 +1,148 @@
+# shellcheck shell=bash disable=SC2034 # scenarios use them
+# Helpers for scenarios about file systems that look at the content of pages
+# themselves, before the block layer sees them or without one: servers on the
+# loopback device. Sourced by guest/run after lib-dev.sh.
+
+# ---- a server that can be held ---------------------------------------------
+
+# proxy_new PORT SERVER_PORT: a tcphold. proxy COMMAND: what it shall do. PROXY_HOLD
+# and the others are the same as steps of pinrace.
+proxy_new() {
+	# Messages that do not fit into the buffers of a socket get stuck halfway.
+	echo "4096 16384 16384" >/proc/sys/net/ipv4/tcp_wmem
+	echo "4096 16384 16384" >/proc/sys/net/ipv4/tcp_rmem
+	mkfifo /run/proxy
+	tcphold "$1" "$2" <>/run/proxy >/run/proxy.log 2>&1 &
+	wait_for 10 grep -qs ready /run/proxy.log || fail "error: no tcphold: $(cat /run/proxy.log)"
+}
+PROXY_HOLD='sh=echo hold >/run/proxy'
+PROXY_PASS='sh=echo pass >/run/proxy'
+PROXY_SWALLOW='sh=echo swallow >/run/proxy'
+PROXY_DROP='sh=echo drop >/run/proxy'
+
+# ---- NFS -------------------------------------------------------------------
+
+REALM=GUEST.TEST
+HOST=guest.test
+
+# names: a name for this machine that Kerberos can use.
+names() {
+	printf '127.0.0.1 %s guest localhost\n' "$HOST" >/etc/hosts
+	printf 'hosts: files\npasswd: files\ngroup: files\n' >/etc/nsswitch.conf
+	hostname "$HOST"
+}
+
+requires_nfs() {
+	need_cmd rpc.nfsd exportfs rpc.mountd mount.nfs tcphold
+	need_mod nfsd nfsv4
+}
+
+# nfs_server: exports /export, a tmpfs, with version 4 only, as one user.
+nfs_server() {
+	names
+	modprobe -a nfsd nfsv4
+	mkdir -p /export /var/lib/nfs/v4recovery /run/rpc_pipefs
+	mount -t tmpfs export /export
+	chmod 777 /export
+	mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
+	mountpoint -q /run/rpc_pipefs || mount -t rpc_pipefs sunrpc /run/rpc_pipefs
+	: >/etc/exports
+	: >/var/lib/nfs/etab
+	echo 10 >/proc/fs/nfsd/nfsv4leasetime
+	echo 10 >/proc/fs/nfsd/nfsv4gracetime
+	exportfs -i -o rw,insecure,no_subtree_check,fsid=0,all_squash,anonuid=0,anongid=0,sec=sys:krb5i:krb5p '*:/export' ||
+		fail "error: exportfs"
+	rpc.mountd --no-udp -N 3 --foreground >/run/mountd.log 2>&1 &
+	rpc.nfsd --no-udp -N 3 -V 4 4 || fail "error: nfsd does not start"
+	echo Y >/proc/fs/nfsd/v4_end_grace || true
+}
+
+# nfs_kerberos: a realm of one machine, with the keys of the server in the keytab,
+# which are those of the client as well.
+nfs_kerberos() {
+	local kdc=/run/kdc
+	mkdir -p $kdc
+	cat >/etc/krb5.conf <<-END
+	[libdefaults]
+		default_realm = $REALM
+		dns_lookup_realm = false
+		dns_lookup_kdc = false
+		rdns = false
+		dns_canonicalize_hostname = false
+		permitted_enctypes = aes256-cts-hmac-sha1-96
+	[realms]
+		$REALM = {
+			kdc = 127.0.0.1
+		}
+	[domain_realm]
+		$HOST = $REALM
+	END
+	cat >$kdc/kdc.conf <<-END
+	[kdcdefaults]
+		kdc_listen = 88
+		kdc_tcp_listen = 88
+	[realms]
+		$REALM = {
+			database_name = $kdc/principal
+			key_stash_file = $kdc/stash
+			supported_enctypes = aes256-cts-hmac-sha1-96:normal
+		}
+	END
+	export KRB5_KDC_PROFILE=$kdc/kdc.conf
+	kdb5_util -r $REALM create -s -P master >/run/kdc.log 2>&1 || fail "error: kdb5_util: $(tail -n 1 /run/kdc.log)"
+	rm -f /etc/krb5.keytab
+	kadmin.local -r $REALM -q "addprinc -randkey nfs/$HOST" >>/run/kdc.log 2>&1
+	kadmin.local -r $REALM -q "ktadd -k /etc/krb5.keytab nfs/$HOST" >>/run/kdc.log 2>&1
+	[[ -s /etc/krb5.keytab ]] || fail "error: no keytab: $(tail -n 1 /run/kdc.log)"
+	krb5kdc -n >/run/krb5kdc.log 2>&1 &
+	modprobe rpcsec_gss_krb5
+	rpc.svcgssd -f -vv >/run/svcgssd.log 2>&1 &
+	rpc.gssd -f -vv -p /run/rpc_pipefs >/run/gssd.log 2>&1 &
+}
+
+# nfs_mount OPTION...: the export on /mnt, through the proxy.
+nfs_mount() {
+	echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+	mount -t nfs4 -o "vers=4.2,port=2050,proto=tcp,actimeo=600,$1" "$HOST:/" /mnt || {
+		tail -n 5 /run/*gssd.log /run/krb5kdc.log 2>/dev/null || true
+		fail "error: mount with $1"
+	}
+}
+
+# nfsd_refused: how many calls the server took for garbage.
+nfsd_refused() { awk '$1 == "rpc" { print $4 }' /proc/net/rpc/nfsd; }
+
+# ---- SMB -------------------------------------------------------------------
+
+requires_smb() {
+	need_cmd ksmbd.mountd ksmbd.adduser mount.cifs tcphold
+	need_mod ksmbd cifs
+}
+
+# smb_server: ksmbd with one share, /export, a tmpfs.
+smb_server() {
+	modprobe -a ksmbd cifs
+	mkdir -p /export /etc/ksmbd
+	mount -t tmpfs export /export
+	cat >/etc/ksmbd/ksmbd.conf <<-END
+	[global]
+		netbios name = GUEST
+		server signing = mandatory
+		map to guest = never
+	[share]
+		path = /export
+		read only = no
+	END
+	: >/etc/ksmbd/ksmbdpwd.db
+	ksmbd.adduser -a root -p secret >/run/ksmbd.log 2>&1 || fail "error: ksmbd.adduser: $(tail -n 1 /run/ksmbd.log)"
+	ksmbd.mountd -n >>/run/ksmbd.log 2>&1 &
+	wait_for 20 smb_listens || fail "error: ksmbd does not listen: $(tail -n 1 /run/ksmbd.log)"
+}
+smb_listens() { (exec 3<>/dev/tcp/127.0.0.1/445) 2>/dev/null; }
+
+# smb_mount OPTION...: the share on /mnt, through the proxy.
+smb_mount() {
+	echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+	mount -t cifs -o "port=1445,vers=3.1.1,username=root,password=secret,$1" //127.0.0.1/share /mnt ||
+		fail "error: mount with $1: $(dmesg | grep CIFS | tail -n 1)"
+}

@@ -1,0 +1,34 @@
+# shellcheck shell=bash disable=SC2034
+# A server gets a WRITE and loses the connection before it answers. The client sends
+# it again, under the same transaction number. On a stock kernel a direct read that
+# landed in between has made another request of it.
+DESC="NFS, O_DIRECT read into a mapping between a WRITE and its retransmission"
+# shellcheck source=guest/lib-content.sh
+. /proj/guest/lib-content.sh
+TIMEOUT=300
+STOCK=fail
+
+requires() { requires_nfs; }
+
+run() {
+	source_new 1
+	nfs_server
+	proxy_new 2050 2049
+	nfs_mount sec=sys
+	fillpat -l 256k /mnt/data
+	sync /mnt/data
+	mark_bounced
+	dm_hold source
+	pinrace -f /mnt/data -l 256k -s "$SOURCE" \
+		dirty=1 read "$PROXY_SWALLOW" 'fsync&' wb settle=1000 \
+		"sh=$RELEASE source" reap "$PROXY_DROP" join | tee /run/race
+	grep -qx 'fsync ok' /run/race || fail "$(cat /run/race)"
+	cat /run/proxy.log
+	# The WRITEs among them: 256 KiB in one or in a few.
+	awk '$1 == "resent" && $3 > 4096' /run/proxy.log >/run/resent
+	[[ -s /run/resent ]] || fail "error: no WRITE was sent again"
+	info "$(tr '\n' ';' </run/resent)"
+	! grep -q different /run/resent || fail "a WRITE was sent again with other data: $(tr '\n' ';' </run/resent)"
+	expect_pages "data on the server" "$(pagecheck -g 1 /export/data)" old
+	expect_bounced 64 exactly
+}

@@ -1,0 +1,39 @@
+# shellcheck shell=bash disable=SC2034
+# The client signs a WRITE and then sends the pages. On a stock kernel a direct read
+# that lands while the message is stuck in the socket changes what is left to be
+# sent: the server refuses it, and fsync() fails with EACCES. An encrypted message is
+# a copy of its own: there nothing can go wrong, and nothing is bounced.
+DESC="SMB with signatures, O_DIRECT read into a mapping while a WRITE is being sent"
+# shellcheck source=guest/lib-content.sh
+. /proj/guest/lib-content.sh
+TIMEOUT=240
+STOCK=fail
+
+requires() { requires_smb; }
+
+race() {
+	dm_hold source
+	pinrace -f /mnt/data -l 256k -s "$SOURCE" "dirty=$1" read "$PROXY_HOLD" 'fsync&' wb settle=500 \
+		"sh=$RELEASE source" reap "$PROXY_PASS" join | tee /run/race
+	grep -qx 'fsync ok' /run/race || fail "$2: $(cat /run/race)"
+	expect_pages "$2, data on the server" "$(pagecheck -g "$1" /export/data)" old
+}
+
+run() {
+	source_new 1
+	smb_server
+	proxy_new 1445 445
+
+	smb_mount seal
+	fillpat -l 256k /mnt/data
+	sync /mnt/data
+	mark_bounced
+	race 1 seal
+	expect_bounced 0 exactly
+	umount /mnt
+
+	smb_mount sign
+	mark_bounced
+	race 2 sign
+	expect_bounced 64 exactly
+}
