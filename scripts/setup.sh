@@ -12,7 +12,7 @@ packages=(
 )
 case ${1:-full} in
 demo) ;;
-full) packages+=(libibverbs-dev ibverbs-providers iproute2 fio mdadm dosfstools f2fs-tools sparse shellcheck perl python3-ply python3-git) ;;
+full) packages+=(libibverbs-dev ibverbs-providers iproute2 fio stress-ng qemu-utils mariadb-server-core mariadb-client-core mdadm dosfstools f2fs-tools sparse shellcheck perl python3-ply python3-git) ;;
 *) usage 2 >&2 ;;
 esac
 
