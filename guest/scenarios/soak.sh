@@ -38,9 +38,9 @@ soak_devices() {
 	modprobe -a dm-delay dm-flakey
 	# Reads that last: 25 ms. FILES MiB for each file system.
 	dm_new source "0 $((64 * 2048)) delay /dev/vdb 0 25 /dev/vdb 0 0"
-	checker_new 192
+	checker_new 128
 	dmsetup suspend --noflush --nolockfs slow
-	dmsetup reload slow --table "0 $((192 * 2048)) delay /dev/vda 0 0 /dev/vda 0 20"
+	dmsetup reload slow --table "0 $((128 * 2048)) delay /dev/vda 0 0 /dev/vda 0 20"
 	dmsetup resume slow
 	# Two commands at a time, 4 ms each: the others wait with their guard tags made.
 	dif_new 320 delay=1 max_queue=2
@@ -167,7 +167,14 @@ soak_end_rdma() {
 	rdmas=()
 }
 
-# What happens to the machine now and then.
+# What happens to the machine now and then; in the background, as some of it waits
+# for all that is under way.
+soak_nuisances() {
+	while [[ ! -e /run/quiet ]]; do
+		soak_nuisance
+		sleep "$((RANDOM % 3)).$((RANDOM % 10))"
+	done
+}
 soak_nuisance() {
 	case $((RANDOM % 10)) in
 	0) echo 1 >/proc/sys/vm/drop_caches ;;
@@ -225,12 +232,14 @@ soak_counted() { soakfs "/run/log-$1" stats | sed 's/ .*//'; }
 
 # soak_for SECONDS NAME: soakfs and load run; nuisances; hangs are seen.
 soak_for() {
-	local end=$((SECONDS + $1)) fs n
+	local end=$((SECONDS + $1)) fs n # sets nuisance
 	declare -A last moved
 	for fs in "${FSES[@]}"; do last[$fs]=-1 moved[$fs]=$SECONDS; done
+	rm -f /run/quiet
+	soak_nuisances >/dev/null 2>&1 &
+	nuisance=$!
 	while ((SECONDS < end)); do
-		sleep "$((RANDOM % 3)).$((RANDOM % 10))"
-		soak_nuisance
+		sleep 1
 		soak_look
 		soak_alive
 		soak_progress "$2"
@@ -244,7 +253,14 @@ soak_for() {
 			fi
 		done
 	done
+	touch /run/quiet
 }
+
+# A nuisance that does not end is a hang, too.
+soak_quiet() {
+	wait_for 60 soak_no_nuisance || { echo w >/proc/sysrq-trigger; fail "seed $seed: sync, reclaim or remount hangs"; }
+}
+soak_no_nuisance() { [[ ! -d /proc/$nuisance ]]; }
 
 soak_umount() {
 	local fs
@@ -291,6 +307,7 @@ soak_round() { # SECONDS
 	fi
 	soak_end_rdma
 	soak_end_load
+	soak_quiet
 	wait_for 60 soak_stopped || { echo w >/proc/sysrq-trigger; fail "seed $seed: soakfs does not end"; }
 	soak_look
 	pins_balanced "$(scaled 10 | sed 's/\..*//')" || fail "seed $seed: $(pins_outstanding) pins left at rest"
@@ -395,6 +412,7 @@ fault_random() { # SECONDS
 	soak_start ${with[@]+"${with[@]}"}
 	soak_for "$1" faults
 	for fs in "${FSES[@]}"; do soakfs "/run/log-$fs" stop >/dev/null || true; done
+	soak_quiet
 	wait_for 60 soak_stopped || { echo w >/proc/sysrq-trigger; fail "seed $seed: soakfs does not end"; }
 	fault_setup 0
 	if grep -qs bounce_page_alloc "$INJECT/injectable"; then
@@ -413,7 +431,7 @@ fault_random() { # SECONDS
 }
 
 run() {
-	local seed seconds faults round=0 shown=0 loads=() rdmas=() rdma='' start n fs FAULTS=''
+	local seed seconds faults round=0 shown=0 loads=() rdmas=() rdma='' start n fs nuisance FAULTS=''
 	declare -A soaks
 	seconds=$(soak_param soak 1800)
 	faults=$(soak_param faults 300)

@@ -52,7 +52,7 @@
 
 enum { STORE, WRITE, DWRITE, DREAD, AREAD, URING_READ, URING_FIXED, VMWRITE, MEMWRITE,
 	LONGTERM, VMSPLICE, DOUT, PUNCH, ZERO, TRUNCATE, ALLOCATE, REMAP, FORK, ADVISE,
-	LOOK_MAP, LOOK_READ, LOOK_DIRECT, KINDS };
+	LOOK_MAP, LOOK_READ, LOOK_DIRECT, KINDS, PUNCH_UNDER_READ = KINDS };
 static const char *const kind_name[KINDS] = {
 	"store", "write", "dwrite", "dread", "aio", "uring", "fixed", "vmwrite", "memwrite",
 	"longterm", "vmsplice", "dout", "punch", "zero", "truncate", "allocate", "mremap", "fork",
@@ -365,11 +365,11 @@ static void make_hole(struct file *f, int kind, uint64_t a, size_t pages)
 			r = ftruncate(f->fd, LEN);
 	} else {
 		r = fallocate(f->fd, FALLOC_FL_KEEP_SIZE |
-			      (kind == PUNCH ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE), a * PG, pages * PG);
+			      (kind != ZERO ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE), a * PG, pages * PG);
 	}
 	if (r)
-		bad_call(f, kind_name[kind], r);
-	else
+		bad_call(f, kind == TRUNCATE ? "truncate" : "fallocate", r);
+	else if (kind != PUNCH_UNDER_READ)
 		finish(f, a, pages, gen, true);
 }
 
@@ -466,7 +466,7 @@ static void aio_read(struct file *f, uint64_t a, size_t pages)
 	case 3:	/* the device goes on writing to pages that are no longer the file's */
 		hole_at = a + below(f, pages);
 		hole = a + pages - hole_at;
-		make_hole(f, PUNCH, hole_at, hole);
+		make_hole(f, PUNCH_UNDER_READ, hole_at, hole);
 		break;
 	case 4:
 		advise(f, a, pages);
@@ -491,8 +491,15 @@ static void aio_read(struct file *f, uint64_t a, size_t pages)
 			end = at > hole_at ? at : hole_at;
 		if (ev[got].res < 0)
 			errno = -ev[got].res;
-		if (all_of(f, AREAD, ev[got].res, each * PG) && end > at)
+		if (!all_of(f, AREAD, ev[got].res, each * PG))
+			continue;
+		if (end > at)
 			device_wrote(f, at, end - at, gen);
+		/*
+		 * A page that is part of a pinned large folio cannot leave the file: it
+		 * is cleared, and what the device brings comes after that.
+		 */
+		finish(f, end, at + each - end, gen, false);
 	}
 }
 
