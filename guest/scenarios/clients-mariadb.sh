@@ -28,14 +28,15 @@ server() {
 server_up() { [[ -d /proc/$server ]] && sql -e 'select 1' >/dev/null 2>&1; }
 start() { server; wait_for 40 server_up || fail "mariadbd does not start: $(tail -n 1 /out/mariadbd.txt)"; }
 
-# The rows that client N got an answer for, one a line, are in /out/state.
+# How many rows client N has got an answer for is in /out/state, which outlives the guest.
+rows() { local n; n=$(cat "/out/state/rows$1" 2>/dev/null) || true; echo "${n:-0}"; }
 client() { # N TRANSACTIONS
 	local n=$1 i from
-	from=$(cat "/out/state/rows$n" 2>/dev/null || echo 0)
+	from=$(rows "$n")
 	for ((i = from + 1; i <= from + $2; i++)); do
 		echo "start transaction; insert into t values ($n, $i, repeat(char(65 + $i % 26), 3000));
 			update sum set last = $i, total = total + $i where client = $n; commit;
-			system echo $i >/out/state/rows$n"
+			system echo $i >/out/state/new$n && mv /out/state/new$n /out/state/rows$n"
 	done | sql pw >>"/out/client$n.txt" 2>&1
 }
 
@@ -49,7 +50,7 @@ consistent() {
 		fail "the sums are not those of the rows"
 	[[ -z $(sql pw -e "select id from t where v <> repeat(char(65 + id % 26), 3000) limit 1") ]] || fail "a row has other content"
 	for ((n = 1; n <= CLIENTS; n++)); do
-		rows=$(cat "/out/state/rows$n" 2>/dev/null || echo 0)
+		rows=$(rows "$n")
 		(($(sql pw -e "select count(*) from t where client = $n and id <= $rows") == rows)) ||
 			fail "of $rows rows that client $n had committed some are missing"
 	done
@@ -74,14 +75,14 @@ run() {
 	fi
 
 	# Killed in the middle of work.
-	for ((n = 1; n <= CLIENTS; n++)); do client $n 100000 & done
+	for ((n = 1; n <= CLIENTS; n++)); do client $n 100000 || true & done
 	sleep "$(scaled 3)"
 	kill -9 "$server"
 	wait || true
 	innochecksum /mnt/db/pw/t.ibd || fail "innochecksum of the killed server's file"
 	start
 	consistent
-	for ((n = 1; n <= CLIENTS; n++)); do client $n 100000 & done
+	for ((n = 1; n <= CLIENTS; n++)); do client $n 100000 || true & done
 	sleep "$(scaled 3)"
 	# here the power is cut
 }
@@ -91,7 +92,7 @@ verify() {
 	checker_parts 160
 	checker_join 160
 	mount -t ext4 "$CHECKER" /mnt
-	for ((n = 1; n <= CLIENTS; n++)); do info "client $n had $(load "rows$n") rows"; done
+	for ((n = 1; n <= CLIENTS; n++)); do info "client $n had $(rows "$n") rows"; done
 	start
 	consistent
 	kill "$server"

@@ -31,16 +31,10 @@ run() {
 
 	for aio in threads native io_uring; do
 		before=$(vmstat nr_foll_pin_acquired)
-		qemu-img convert --image-opts -n -W -m 8 -T none -t none \
-			"$raw,file.filename=$src,file.aio=$aio" \
-			"$(: >$d/$aio.raw; truncate -s 20m $d/$aio.raw; echo "$raw,file.filename=$d/$aio.raw,file.aio=$aio")" \
-			>/run/img 2>&1 || {
-			# a qemu-img without io_uring, or a kernel
-			grep -q 'io_uring' /run/img || fail "convert, $aio: $(head -n 1 /run/img)"
-			info "no io_uring: $(head -n 1 /run/img)"
-			rm $d/$aio.raw
-			continue
-		}
+		truncate -s 20m $d/$aio.raw
+		qemu-img convert --image-opts --target-image-opts -n -W -m 8 \
+			"$raw,file.aio=$aio,file.filename=$src" "$raw,file.aio=$aio,file.filename=$d/$aio.raw" \
+			>/run/img 2>&1 || fail "convert, $aio: $(head -n 1 /run/img)"
 		qemu-img compare -T none -f raw -F raw $src $d/$aio.raw >/run/img 2>&1 ||
 			fail "compare, $aio: $(head -n 1 /run/img)"
 		cmp $src $d/$aio.raw || fail "$aio: the copy differs"
@@ -50,7 +44,7 @@ run() {
 
 	before=$(vmstat nr_foll_pin_acquired)
 	qemu-img convert -q -T none -t none -f raw -O qcow2 $src $d/disk.qcow2
-	qemu-io -f qcow2 -t none -d writeback -c 'write -P 0xa5 0 64k' -c 'write -P 0x5a 3M 1M' \
+	qemu-io -f qcow2 -t none -c 'write -P 0xa5 0 64k' -c 'write -P 0x5a 3M 1M' \
 		-c 'aio_write -P 0x3c 5000k 70000' -c 'aio_write -z 8M 1M' -c 'aio_flush' -c 'flush' \
 		-c 'read -P 0xa5 0 64k' -c 'read -P 0x5a 3M 1M' -c 'read -P 0x3c 5000k 70000' \
 		-c 'read -P 0 8M 1M' $d/disk.qcow2 >/run/img 2>&1 || fail "qemu-io: $(grep -m 1 -v wrote /run/img)"
