@@ -69,7 +69,7 @@ scale=${TIME_SCALE:-$scale}
 res=$BUILD/results/$kernel
 log=$res/$scenario.log out=$res/$scenario.out run=$ROOT/build/run/$BASE-$kernel-$scenario
 mkdir -p "$res" "$run"
-rm -rf "$out" "$res/$scenario.verdict"
+rm -rf "$out" "$res/$scenario.verdict" "$log".{run,verify}
 mkdir -p "$out"
 : >"$log"
 

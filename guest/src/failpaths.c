@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * failpaths [-c CASE] BLOCK_DEVICE FILE...
+ * failpaths [-c CASE] MAPPED FILE...
  *
  * Each way in which the kernel takes user pages, with each of its allocations made to
  * fail in turn: /proc/thread-self/fail-nth makes the N-th allocation of the next call
  * fail (failslab, fail_page_alloc; the scenario sets them up), N = 1, 2, ... until a
  * call comes through without. Whatever a call says has to be success, less
  * than all, or that there is no memory; and after all of them as many pins are
- * released as were acquired. BLOCK_DEVICE and the FILEs (4 MiB each) are read and
+ * released as were acquired. The FILEs (4 MiB each, or a block device) are read and
  * written with O_DIRECT; a path below /out is one on 9p, which takes user pages
- * when it reads. With "mapped" buffers the pages are those of a file beside.
+ * when it reads. "-mapped": the pages are those of the file MAPPED, else of no file.
  *
  * One line a case, with how often an allocation failed; exits 1 if one went wrong.
  */
@@ -30,7 +30,7 @@
 #define MB (1UL << 20)
 #define LIMIT 400	/* no path has so many */
 
-static int failed, nth_fd;
+static int failed, nth_fd, hits;
 static char *anon, *mapped;
 static const char *only;
 
@@ -338,6 +338,7 @@ static void try_path(struct path *p)
 			failed = 1;
 		}
 	}
+	hits += n - 1;
 	if (n == LIMIT)
 		printf("note %s %s: more than %d allocations\n", p->what, p->name, LIMIT);
 	r = p->call(p);
@@ -399,7 +400,7 @@ int main(int argc, char **argv)
 		only = optarg;
 	}
 	if (argc - optind < 2)
-		die("usage: failpaths [-c CASE] MAPPED_FILE FILE...");
+		die("usage: failpaths [-c CASE] MAPPED FILE...");
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth", syscall(SYS_gettid));
 	nth_fd = open(path, O_RDWR);
 	if (nth_fd < 0)
@@ -428,5 +429,9 @@ int main(int argc, char **argv)
 	try_both("crypto-hash", "hash", -1, do_alg);
 	try_both("crypto-cipher", "cipher", -1, do_alg);
 	try_both("zerocopy", "udp", -1, do_zerocopy);
+	if (!hits) {
+		printf("not ok: no allocation failed in any path\n");
+		failed = 1;
+	}
 	return failed;
 }
