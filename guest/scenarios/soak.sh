@@ -117,8 +117,11 @@ STRESSORS=(aio aiol copy-file dentry fallocate fiemap fork hdd io-uring iomix mm
 
 # Some stressors of stress-ng, for the files of one file system, in the small cgroup.
 soak_stress() {
-	local s opts=() fs=$1
-	for s in $(printf '%s\n' "${STRESSORS[@]}" | shuf -n 4 --random-source=<(soak_bytes)); do
+	local s chosen=' ' opts=() fs=$1
+	while ((${#chosen} < 25)); do
+		s=${STRESSORS[RANDOM % ${#STRESSORS[@]}]}
+		[[ $chosen != *" $s "* ]] || continue
+		chosen+="$s "
 		opts+=("--$s" 1)
 		case $s in
 		mmap) opts+=(--mmap-file --mmap-bytes 8m) ;;
@@ -136,7 +139,6 @@ soak_stress() {
 	loads+=($!)
 	echo "${opts[*]}" >>/out/stress.txt
 }
-soak_bytes() { local i; for ((i = 0; i < 400; i++)); do echo "$RANDOM"; done; }
 
 soak_end_load() {
 	local p i
@@ -358,7 +360,7 @@ fault_setup() {
 		echo Y >"$d/task-filter"
 		echo N >"$d/ignore-gfp-wait"
 		echo 0 >"$d/verbose"
-		echo -1 >"$d/times"
+		echo 1000000000 >"$d/times"	# some 6.1 take no -1
 		echo 1 >"$d/interval"
 		[[ ! -e $d/min-order ]] || echo 0 >"$d/min-order"
 		[[ ! -e $d/ignore-gfp-highmem ]] || echo N >"$d/ignore-gfp-highmem"
@@ -445,7 +447,7 @@ run() {
 	only=$(soak_param only '')
 	RANDOM=$((seed & 32767))
 	info "seed $seed, $seconds s of load, $faults s without memory"
-	if modprobe -n -q rdma_rxe && command -v rdmasync rdma >/dev/null; then
+	if modprobe -n -q rdma_rxe && command -v rdmasync >/dev/null && command -v rdma >/dev/null; then
 		rdma_new
 		rdma=1
 	else
