@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo "variables: BASE=6.1, SCENARIO=name and KERNEL=stock|lean|patched|debug (test), JOBS=guests at a time"
+	@echo "variables: BASE=6.1, SCENARIO=name and KERNEL=stock|lean|patched|debug (test), JOBS=guests at a time, MINUTES and SEED (soak)"
 
 demo: ## build, boot stock and patched, show the two failures and their fix in one table
 	@scripts/demo.sh
@@ -19,7 +19,7 @@ test: ## everything: all scenarios on patched and stock, selftests, the harness 
 debug-test: ## all scenarios on a kernel with KASAN, lockdep and more (not part of CI)
 	@KERNEL=debug scripts/test.sh
 
-soak: ## half an hour of mixed load on the debug kernel, then without memory (MINUTES, SEED, KERNEL; not part of CI)
+soak: ## 30 minutes of mixed load on the debug kernel, then without memory (not part of CI)
 	@scripts/soak.sh
 
 check: ## the patches themselves: git am, builds at each step, checkpatch, sparse, kernel-doc, shellcheck
