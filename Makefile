@@ -1,14 +1,14 @@
 # Stable writeback for pinned pages: everything is reached from here.
 # Every step is cached; interrupt any of them and run it again.
 BASE ?= 6.1
-export BASE SCENARIO KERNEL JOBS
+export BASE SCENARIO KERNEL JOBS MINUTES FAULT_MINUTES SEED
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test debug-test check bench tree refresh am setup kernel clean .FORCE
+.PHONY: help demo test debug-test soak check bench tree refresh am setup kernel clean .FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo "variables: BASE=6.1, SCENARIO=name and KERNEL=stock|lean|patched|debug (test), JOBS=guests at a time"
+	@echo "variables: BASE=6.1, SCENARIO=name and KERNEL=stock|lean|patched|debug (test), JOBS=guests at a time, MINUTES and SEED (soak)"
 
 demo: ## build, boot stock and patched, show the two failures and their fix in one table
 	@scripts/demo.sh
@@ -18,6 +18,9 @@ test: ## everything: all scenarios on patched and stock, selftests, the harness 
 
 debug-test: ## all scenarios on a kernel with KASAN, lockdep and more (not part of CI)
 	@KERNEL=debug scripts/test.sh
+
+soak: ## 30 minutes of mixed load on the debug kernel, then without memory (not part of CI)
+	@scripts/soak.sh
 
 check: ## the patches themselves: git am, builds at each step, checkpatch, sparse, kernel-doc, shellcheck
 	@scripts/check.sh

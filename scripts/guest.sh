@@ -9,7 +9,8 @@
 # Exit code: 0 pass, 1 fail, 3 skip, 2 could not be run.
 # Results: build/BASE/results/KERNEL/SCENARIO.{log,verdict,out/}
 # Environment: BASE, TIME_SCALE (factor on all time limits), KEEP=1 (keep the disks),
-#   GUEST_ACCEL, GUEST_SMP, GUEST_MEM, GUEST_ARGS, GUEST_CMDLINE (more of QEMU and kernel)
+#   GUEST_ACCEL, GUEST_SMP, GUEST_MEM, GUEST_ARGS, GUEST_CMDLINE (more of QEMU and kernel),
+#   GUEST_TIMEOUT (instead of the scenario's TIMEOUT)
 . "$(dirname "$0")/lib.sh"
 
 kernel='' scenario='' quiet=
@@ -68,7 +69,7 @@ scale=${TIME_SCALE:-$scale}
 res=$BUILD/results/$kernel
 log=$res/$scenario.log out=$res/$scenario.out run=$ROOT/build/run/$BASE-$kernel-$scenario
 mkdir -p "$res" "$run"
-rm -rf "$out" "$res/$scenario.verdict"
+rm -rf "$out" "$res/$scenario.verdict" "$log".{run,verify}
 mkdir -p "$out"
 : >"$log"
 
@@ -201,10 +202,10 @@ peer_end() {
 	cat "$log.peer" >>"$log" 2>/dev/null || true
 	rm -f "$log.peer"
 }
-parameters() { echo "pw.scenario=$scenario pw.phase=$phase pw.timescale=$scale pw.kernel=$want pw.base=$BASE"; }
+parameters() { echo "pw.scenario=$scenario pw.phase=$phase pw.timescale=$scale pw.kernel=$want pw.base=$BASE pw.timeout=${GUEST_TIMEOUT:-}"; }
 
 # The scenario's time budget, read without running it.
-timeout=$(sed -n 's/^TIMEOUT=\([0-9]*\).*/\1/p' "$file" | head -n 1)
+timeout=${GUEST_TIMEOUT:-$(sed -n 's/^TIMEOUT=\([0-9]*\).*/\1/p' "$file" | head -n 1)}
 limit=$(awk -v t="${timeout:-180}" -v s="$scale" 'BEGIN { print int((t + 90) * s) }')
 
 # What it wants of QEMU, and on the kernel's command line.

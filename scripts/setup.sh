@@ -12,12 +12,15 @@ packages=(
 )
 case ${1:-full} in
 demo) ;;
-<<<<<<< HEAD
-full) packages+=(libibverbs-dev librdmacm-dev ibverbs-providers iproute2 fio mdadm dosfstools f2fs-tools sparse shellcheck perl python3-ply python3-git nfs-kernel-server rpcbind ksmbd-tools cifs-utils bindfs fuse3) ;;
-=======
-full) packages+=(libibverbs-dev ibverbs-providers iproute2 fio mdadm dosfstools f2fs-tools sparse shellcheck perl python3-ply python3-git
-	nfs-kernel-server krb5-kdc krb5-admin-server ksmbd-tools cifs-utils) ;;
->>>>>>> content-harness
+full)
+	packages+=(
+		fio mdadm dosfstools f2fs-tools
+		libibverbs-dev librdmacm-dev ibverbs-providers iproute2 perftest
+		nfs-kernel-server rpcbind ksmbd-tools cifs-utils bindfs fuse3 krb5-kdc krb5-admin-server
+		stress-ng qemu-utils mariadb-server-core mariadb-client-core
+		sparse shellcheck perl python3-ply python3-git
+	)
+	;;
 *) usage 2 >&2 ;;
 esac
 

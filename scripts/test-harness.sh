@@ -173,6 +173,12 @@ wrong_source() { # a tree named by the user that is not the base
 	refuses 'not a tree of Linux 5.4' env LINUX_5_4="$tmp/plain" BASE=5.4 "$tmp/bare/scripts/tree.sh"
 }
 
+long_left_out() {
+	[[ -r $ROOT/guest/scenarios/soak.sh ]]
+	! scenarios | grep -qx soak || { echo "make test would run the soak"; return 1; }
+	scenarios | grep -qx boot
+}
+
 guest_ends() {
 	local out rc=0
 	out=$(GUEST_CMDLINE="pw.scenario=none" "$ROOT/scripts/guest.sh" -q -k patched -s boot) || rc=$?
@@ -205,6 +211,8 @@ check wrong-base refuses "no base '9.9'" submake test BASE=9.9
 check wrong-base-tree refuses "no base '9.9'" submake tree BASE=9.9
 check wrong-scenario refuses "no scenario 'nosuch'" submake test SCENARIO=nosuch
 check wrong-kernel refuses "no kernel 'nosuch'" submake test KERNEL=nosuch
+check wrong-minutes refuses 'MINUTES=x is not a number' submake soak MINUTES=x
+check long-left-out long_left_out
 check wrong-target refuses "make help" submake nosuch
 check no-network no_network
 check no-space no_space
