@@ -106,7 +106,7 @@ kmake() { # MACHINE TARGET...
 # configure MACHINE: once a run, and only if there is something to build.
 declare -A configured=()
 configure() {
-	local m=$1 out all=allmodconfig o
+	local m=$1 out all=allmodconfig prepare=modules_prepare o
 	[[ ! ${configured[$m]:-} ]] || return 0
 	configured[$m]=1
 	[[ $m != tiny ]] || all=allnoconfig
@@ -118,7 +118,8 @@ configure() {
 	} >"$out/allconfig"
 	kmake "$m" KCONFIG_ALLCONFIG="$out/allconfig" $all >>"$log" 2>&1 ||
 		die "the base cannot be configured for $m: see $log"
-	kmake "$m" prepare modules_prepare >>"$log" 2>&1 ||
+	[[ $m != tiny ]] || prepare=prepare # has no modules
+	kmake "$m" "$prepare" >>"$log" 2>&1 ||
 		die "the base cannot be prepared for building on $m: see $log"
 }
 
