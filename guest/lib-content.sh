@@ -114,35 +114,20 @@ nfsd_refused() { awk '$1 == "rpc" { print $4 }' /proc/net/rpc/nfsd; }
 
 # ---- SMB -------------------------------------------------------------------
 
-requires_smb() {
-	need_cmd ksmbd.mountd ksmbd.adduser mount.cifs tcphold
-	need_mod ksmbd cifs
-}
+# shellcheck source=guest/lib-smb.sh
+. /proj/guest/lib-smb.sh
 
-# smb_server: ksmbd with one share, /export, a tmpfs.
+requires_smb() { need_cmd tcphold; requires_smbd; }
+
+# smb_server: one share, /export, a tmpfs.
 smb_server() {
-	modprobe -a ksmbd cifs
-	mkdir -p /export /etc/ksmbd
+	mkdir -p /export
 	mount -t tmpfs export /export
-	cat >/etc/ksmbd/ksmbd.conf <<-END
-	[global]
-		netbios name = GUEST
-		server signing = mandatory
-		map to guest = never
-	[share]
-		path = /export
-		read only = no
-	END
-	: >/etc/ksmbd/ksmbdpwd.db
-	ksmbd.adduser -a root -p secret >/run/ksmbd.log 2>&1 || fail "error: ksmbd.adduser: $(tail -n 1 /run/ksmbd.log)"
-	ksmbd.mountd -n >>/run/ksmbd.log 2>&1 &
-	wait_for 20 smb_listens || fail "error: ksmbd does not listen: $(tail -n 1 /run/ksmbd.log)"
+	smbd_start share /export 'server signing = mandatory'
 }
-smb_listens() { (exec 3<>/dev/tcp/127.0.0.1/445) 2>/dev/null; }
 
 # smb_mount OPTION...: the share on /mnt, through the proxy.
 smb_mount() {
 	echo 0 >/proc/sys/vm/dirty_writeback_centisecs
-	mount -t cifs -o "port=1445,vers=3.1.1,username=root,password=secret,$1" //127.0.0.1/share /mnt ||
-		fail "error: mount with $1: $(dmesg | grep CIFS | tail -n 1)"
+	smbd_mount /mnt share "port=1445,vers=3.1.1,$1"
 }

@@ -70,41 +70,13 @@ net_nfs_mount() {
 
 # ---- SMB -------------------------------------------------------------------
 
-requires_net_smb() {
-	need_cmd ksmbd.mountd ksmbd.adduser mount.cifs
-	need_mod ksmbd cifs
-}
+# shellcheck source=guest/lib-smb.sh
+. /proj/guest/lib-smb.sh
 
-net_smb_server() {
-	mkdir -p /etc/ksmbd
-	cat >/run/ksmbd.conf <<-END
-	[global]
-		netbios name = GUEST
-		server min protocol = SMB2_10
-		map to guest = never
-	[net]
-		path = $NET_DISK
-		read only = no
-		force user = root
-		force group = root
-		create mask = 0666
-	END
-	modprobe ksmbd
-	: >/run/ksmbd.users
-	ksmbd.adduser -a guest -p secret -c /run/ksmbd.conf -i /run/ksmbd.users >/run/adduser.log 2>&1 ||
-		ksmbd.adduser -a guest -p secret -i /run/ksmbd.users >>/run/adduser.log 2>&1 ||
-		fail "error: ksmbd.adduser: $(tail -n 1 /run/adduser.log)"
-	ksmbd.mountd -n -c /run/ksmbd.conf -u /run/ksmbd.users >/run/ksmbd.log 2>&1 &
-	modprobe cifs
-}
+net_smb_server() { smbd_start net $NET_DISK; }
 
 # net_smb_mount OPTIONS
-net_smb_mount() {
-	wait_for 20 net_smb_try "$1" || fail "error: mount of SMB: $(tail -n 1 /run/cifs.log)"
-}
-net_smb_try() {
-	mount -t cifs -o "username=guest,password=secret,$1" //127.0.0.1/net $NET >/run/cifs.log 2>&1
-}
+net_smb_mount() { smbd_mount $NET net "$1"; }
 
 # ---- FUSE ------------------------------------------------------------------
 

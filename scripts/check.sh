@@ -135,23 +135,39 @@ warnings() {
 # warnings in $warned; in $norule what there is no rule for, in $broken what else was
 # not made. Objects are removed before, so that warnings are seen again, and so that
 # make does not decide (for i915/gem/ it finds a rule in i915/ and misses one in gem/).
+# For what make does not mention it is asked again: it only says that it has no rule for a
+# file if all went well in the directories below it.
 compile() {
-	local m=$1 flags=$2 out o
+	local m=$1 flags=$2 out o said todo again
 	shift 2
 	configure "$m"
 	out=$(objects_of "$m")
-	(cd "$out" && rm -f "${@/%.c/.o}")
-	# shellcheck disable=SC2086 # no flags, no word
-	text=$(kmake "$m" -k $flags "${@/%.c/.o}" 2>&1) || true
-	printf '%s\n' "== $m: $*" "$text" >>"$log"
-	norule='' broken=''
-	for o in "${@/%.c/.o}"; do
-		[[ ! -e $out/$o ]] || continue
-		if grep -qE "(No rule to make target|Nothing to be done for) ['\`]$o'" <<<"$text"; then
-			norule+=" $o"
-		else
-			broken+=" $o"
+	todo=("${@/%.c/.o}")
+	(cd "$out" && rm -f "${todo[@]}")
+	text='' norule='' broken=''
+	while :; do
+		# shellcheck disable=SC2086 # no flags, no word
+		said=$(kmake "$m" -k $flags "${todo[@]}" 2>&1) || true
+		printf '%s\n' "== $m: ${todo[*]}" "$said" >>"$log"
+		text+=$said$'\n'
+		again=()
+		for o in "${todo[@]}"; do
+			if [[ -e $out/$o ]]; then
+				continue
+			elif grep -qE "(No rule to make target|Nothing to be done for) ['\`]$o'" <<<"$said"; then
+				norule+=" $o"
+			elif grep -qF ": $o] Error" <<<"$said"; then
+				broken+=" $o"
+			else
+				again+=("$o")
+			fi
+		done
+		((${#again[@]})) || break
+		if ((${#again[@]} == ${#todo[@]})); then
+			broken+=" ${again[*]}"
+			break
 		fi
+		todo=("${again[@]}")
 	done
 	warned=$(warnings <<<"$text")
 }

@@ -9,7 +9,7 @@ ONLY="6.1"
 # shellcheck source=guest/lib-net.sh
 . /proj/guest/lib-net.sh
 
-requires() { need_cmd dmsetup; requires_fs ext4 btrfs; requires_net_smb; }
+requires() { need_cmd dmsetup; requires_fs ext4 btrfs; requires_smbd; }
 
 run() {
 	net_disk

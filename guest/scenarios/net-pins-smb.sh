@@ -10,7 +10,7 @@ ONLY="6.1"
 # shellcheck source=guest/lib-net.sh
 . /proj/guest/lib-net.sh
 
-requires() { need_cmd dmsetup fio; requires_fs ext4; requires_net_smb; }
+requires() { need_cmd dmsetup fio; requires_fs ext4; requires_smbd; }
 
 run() {
 	local opt
