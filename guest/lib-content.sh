@@ -5,8 +5,7 @@
 
 # ---- a server that can be held ---------------------------------------------
 
-# proxy_new PORT SERVER_PORT: a tcphold. proxy COMMAND: what it shall do. PROXY_HOLD
-# and the others are the same as steps of pinrace.
+# proxy_new PORT SERVER_PORT: a tcphold.
 proxy_new() {
 	# Messages that do not fit into the buffers of a socket get stuck halfway.
 	echo "4096 16384 16384" >/proc/sys/net/ipv4/tcp_wmem
@@ -14,11 +13,19 @@ proxy_new() {
 	mkfifo /run/proxy
 	tcphold "$1" "$2" <>/run/proxy >/run/proxy.log 2>&1 &
 	wait_for 10 grep -qs ready /run/proxy.log || fail "error: no tcphold: $(cat /run/proxy.log)"
+	# Nothing may be sent between the command and its effect.
+	cat >/run/proxy.sh <<-'END'
+	n=$(grep -cx "$1" /run/proxy.log)
+	echo "$1" >/run/proxy
+	until [ "$(grep -cx "$1" /run/proxy.log)" -gt "$n" ]; do sleep 0.02; done
+	END
 }
-PROXY_HOLD='sh=echo hold >/run/proxy'
-PROXY_PASS='sh=echo pass >/run/proxy'
-PROXY_SWALLOW='sh=echo swallow >/run/proxy'
-PROXY_DROP='sh=echo drop >/run/proxy'
+
+# What the proxy shall do, as steps of pinrace.
+PROXY_HOLD='sh=sh /run/proxy.sh hold'
+PROXY_PASS='sh=sh /run/proxy.sh pass'
+PROXY_SWALLOW='sh=sh /run/proxy.sh swallow'
+PROXY_DROP='sh=sh /run/proxy.sh drop'
 
 # ---- NFS -------------------------------------------------------------------
 
@@ -102,7 +109,7 @@ nfs_kerberos() {
 
 # nfs_mount OPTION...: the export on /mnt, through the proxy.
 nfs_mount() {
-	echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+	echo 360000 >/proc/sys/vm/dirty_writeback_centisecs
 	mount -t nfs4 -o "vers=4.2,port=2050,proto=tcp,actimeo=600,$1" "$HOST:/" /mnt || {
 		tail -n 5 /run/*gssd.log /run/krb5kdc.log 2>/dev/null || true
 		fail "error: mount with $1"
@@ -128,6 +135,6 @@ smb_server() {
 
 # smb_mount OPTION...: the share on /mnt, through the proxy.
 smb_mount() {
-	echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+	echo 360000 >/proc/sys/vm/dirty_writeback_centisecs
 	smbd_mount /mnt share "port=1445,vers=3.1.1,$1"
 }

@@ -144,7 +144,7 @@ scsi_debug_disk() {
 fs_new() {
 	local type=$1 dev=$2 dir=$3
 	shift 3
-	echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+	echo 360000 >/proc/sys/vm/dirty_writeback_centisecs
 	case $type in
 	ext4) mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0,nodiscard "$@" "$dev" ;;
 	xfs) # smaller than mkfs wants a file system of ours to be

@@ -80,12 +80,14 @@ net_smb_mount() { smbd_mount $NET net "$1"; }
 
 # ---- FUSE ------------------------------------------------------------------
 
-requires_net_fuse() { need_cmd bindfs; need_fs fuse; }
+requires_net_fuse() { need_cmd fuse-overlayfs; need_fs fuse; }
 
-# net_fuse_mount: bindfs answers.
+# net_fuse_mount: fuse-overlayfs answers, by libfuse 3, so direct I/O is asynchronous.
 net_fuse_mount() {
 	modprobe -q fuse || true
-	bindfs $NET_DISK $NET || fail "error: bindfs does not start"
+	mkdir -p /run/fuse-lower $NET_DISK/work
+	fuse-overlayfs -o lowerdir=/run/fuse-lower,upperdir=$NET_DISK,workdir=$NET_DISK/work $NET ||
+		fail "error: fuse-overlayfs does not start"
 }
 
 # ---- what is shown ---------------------------------------------------------
@@ -127,8 +129,9 @@ net_pinned() {
 	dd if=$NET/source of=/dev/null bs=$NET_LEN count=1 iflag=direct 2>/run/dd &
 	pid=$!
 	if ! wait_for 15 pins_at_least $NET_PAGES; then
+		n=$(pins_outstanding)
 		dm_release server
-		fail "$(pins_outstanding) of $NET_PAGES pages that are being read into are pinned"
+		fail "$n of $NET_PAGES pages that are being read into are pinned"
 	fi
 	sleep "$(scaled 1)"
 	kill -9 $pid

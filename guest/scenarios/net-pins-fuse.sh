@@ -10,7 +10,7 @@ ONLY="6.1"
 # shellcheck source=guest/lib-net.sh
 . /proj/guest/lib-net.sh
 
-requires() { need_cmd dmsetup fio; requires_fs ext4; requires_net_fuse; }
+requires() { need_cmd dmsetup fio bindfs; requires_fs ext4; requires_net_fuse; }
 
 run() {
 	local before
@@ -21,7 +21,10 @@ run() {
 	net_probe "FUSE, odd" oddprobe -s /mnt/scratch/map $NET/data
 	net_fio "FUSE" $NET/fio
 	net_pinned unkillable
-	# Only the daemon: a write through the page cache has no user pages but its own.
+	umount $NET
+	# A daemon without splice(): a write through the page cache has no user pages but
+	# those of its buffer.
+	bindfs $NET_DISK $NET || fail "error: bindfs does not start"
 	before=$(vmstat nr_foll_pin_acquired)
 	dd if=/dev/zero of=$NET/cached bs=64k count=16 conv=fsync 2>&1
 	if is_patched; then
