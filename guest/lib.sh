@@ -85,12 +85,12 @@ pins_balanced() {
 # scaled N: N seconds on a plain kernel, more on a slow one.
 scaled() { awk -v a="$1" -v b="$TIME_SCALE" 'BEGIN { print a * b }'; }
 
-# wait_for SECONDS COMMAND...: polls until the command succeeds.
+# wait_for SECONDS COMMAND...: polls until the command succeeds; 20 times at least.
 wait_for() {
-	local i n
-	n=$(awk -v a="$1" -v b="$TIME_SCALE" 'BEGIN { print int(a * b * 10) }')
+	local n end
+	end=$(awk -v a="$1" -v b="$TIME_SCALE" -v now=$SECONDS 'BEGIN { print int(now + a * b + 1) }')
 	shift
-	for ((i = 0; i < n; i++)); do
+	for ((n = 0; n < 20 || SECONDS < end; n++)); do
 		"$@" && return 0
 		sleep 0.1
 	done

@@ -16,12 +16,12 @@ run() {
 	net_scratch
 	# /out is the share that the scenario's results go to, mounted with cache=none.
 	fillpat -w S -l 5243904 /out/data
-	net_probe "9p" dioprobe -bw -s /mnt/scratch/map /out/data
-	net_probe "9p, odd" oddprobe -p -s /mnt/scratch/map /out/data
-	net_fio "9p" /out/fio
 	taken=$(vmstat nr_foll_pin_acquired)
 	dd if=/out/data of=/dev/null bs=64k count=16 2>&1
 	taken=$(($(vmstat nr_foll_pin_acquired) - taken))
 	((taken >= 256)) || fail "$taken of 256 pages that were read into were pinned"
+	net_probe "9p" dioprobe -bw -s /mnt/scratch/map /out/data
+	net_probe "9p, odd" oddprobe -p -s /mnt/scratch/map /out/data
+	net_fio "9p" /out/fio
 	rm /out/data
 }

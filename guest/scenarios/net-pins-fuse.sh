@@ -17,10 +17,10 @@ run() {
 	net_scratch
 	net_disk
 	net_fuse_mount
+	net_pinned unkillable
 	net_probe "FUSE" dioprobe -s /mnt/scratch/map $NET/data
 	net_probe "FUSE, odd" oddprobe -s /mnt/scratch/map $NET/data
 	net_fio "FUSE" $NET/fio
-	net_pinned unkillable
 	umount $NET
 	# A daemon without splice(): a write through the page cache has no user pages but
 	# those of its buffer.

@@ -17,6 +17,9 @@ run() {
 	net_scratch
 	net_disk
 	net_nfs_server
+	net_nfs_mount 4.0
+	net_pinned killable
+	umount $NET
 	for v in 4.0 3; do
 		net_nfs_mount $v
 		net_probe "NFS $v" dioprobe -w -s /mnt/scratch/map $NET/data
@@ -28,6 +31,4 @@ run() {
 	net_nfs_mount 4.0 rsize=1024,wsize=1024
 	net_probe "NFS in 1 KiB" oddprobe -s /mnt/scratch/map $NET/data
 	umount $NET
-	net_nfs_mount 4.0
-	net_pinned killable
 }

@@ -17,6 +17,9 @@ run() {
 	net_scratch
 	net_disk
 	net_smb_server
+	net_smb_mount vers=3.1.1,cache=none
+	net_pinned killable
+	umount $NET
 	# Signed replies are looked at once more where they are; encrypted ones are
 	# decrypted into pages of the client and copied.
 	for opt in vers=3.1.1,cache=none vers=3.1.1,sign vers=3.1.1,seal vers=2.1; do
@@ -26,6 +29,4 @@ run() {
 		net_fio "SMB, $opt" $NET/fio
 		umount $NET
 	done
-	net_smb_mount vers=3.1.1,cache=none
-	net_pinned killable
 }
