@@ -8,6 +8,7 @@
 DESC="fio: psync, pvsync2, libaio, io_uring, sg; buffers in a file on DIF/DIX that is synced"
 TIMEOUT=240
 STOCK=fail
+ONLY="6.1"
 
 requires() { need_cmd dmsetup fio; need_mod dm-delay scsi_debug; requires_fs ext4; }
 

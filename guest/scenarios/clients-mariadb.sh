@@ -7,6 +7,7 @@
 DESC="MariaDB, InnoDB with O_DIRECT: kill, power cut, consistency, every committed row"
 TIMEOUT=240
 STOCK=pass
+ONLY="6.1"
 
 requires() {
 	need_cmd dmsetup mariadbd mariadb innochecksum

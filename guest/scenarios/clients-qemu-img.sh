@@ -6,6 +6,7 @@
 DESC="qemu-img, qemu-io and dd with O_DIRECT on XFS on DIF/DIX: right data, pins given back"
 TIMEOUT=180
 STOCK=pass
+ONLY="6.1"
 
 requires() { need_cmd qemu-img qemu-io; need_mod scsi_debug; requires_fs xfs ext4; }
 

@@ -7,6 +7,7 @@
 DESC="stress-ng: mmap, aio, io-uring, hdd, iomix, vm-rw, vm-splice ..., verified, on dm-integrity"
 TIMEOUT=180
 STOCK=pass
+ONLY="6.1"
 
 requires() { need_cmd dmsetup stress-ng; need_mod dm-integrity; requires_fs ext4; }
 

@@ -7,6 +7,7 @@
 DESC="ext4 data=journal, O_DIRECT read into a mapping during fsync, then power cut"
 TIMEOUT=120
 STOCK=fail
+ONLY="6.1"
 
 requires() { need_cmd dmsetup dumpe2fs; requires_fs ext4; }
 

@@ -5,6 +5,7 @@
 DESC="f2fs compression leaves out clusters with pages held by a direct read"
 TIMEOUT=180
 STOCK=fail
+ONLY="6.1"
 
 requires() { need_cmd dmsetup mkfs.f2fs f2fs_io; need_fs f2fs; }
 

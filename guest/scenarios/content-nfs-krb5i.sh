@@ -9,6 +9,7 @@ DESC="NFS krb5i, O_DIRECT read into a mapping while a WRITE is being sent"
 . /proj/guest/lib-content.sh
 TIMEOUT=300
 STOCK=fail
+ONLY="6.1"
 
 requires() {
 	requires_nfs

@@ -7,6 +7,7 @@ DESC="NFS, O_DIRECT read into a mapping between a WRITE and its retransmission"
 . /proj/guest/lib-content.sh
 TIMEOUT=300
 STOCK=fail
+ONLY="6.1"
 
 requires() { requires_nfs; }
 

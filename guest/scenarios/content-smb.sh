@@ -8,6 +8,7 @@ DESC="SMB with signatures, O_DIRECT read into a mapping while a WRITE is being s
 . /proj/guest/lib-content.sh
 TIMEOUT=240
 STOCK=fail
+ONLY="6.1"
 
 requires() { requires_smb; }
 

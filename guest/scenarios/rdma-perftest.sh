@@ -7,6 +7,7 @@
 DESC="ib_write_bw of perftest, with a mapped file as its buffer, fsync and msync, power cut: btrfs"
 TIMEOUT=300
 STOCK=fail
+ONLY="6.1"
 QEMUARGS="-netdev hubport,id=n0,hubid=0 -device virtio-net-pci,netdev=n0"
 RDMA=rxe
 RDMA_SECONDS=12 # 60 with GUEST_CMDLINE=pw.rdma=60
