@@ -16,7 +16,7 @@ full)
 	packages+=(
 		fio mdadm dosfstools f2fs-tools
 		libibverbs-dev librdmacm-dev ibverbs-providers iproute2 perftest
-		nfs-kernel-server rpcbind samba cifs-utils bindfs fuse-overlayfs krb5-kdc krb5-admin-server
+		nfs-kernel-server rpcbind samba cifs-utils bindfs fuse3 fuse-overlayfs krb5-kdc krb5-admin-server
 		stress-ng qemu-utils mariadb-server-core mariadb-client-core
 		sparse shellcheck perl python3-ply python3-git
 	)
