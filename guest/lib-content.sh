@@ -34,8 +34,7 @@ HOST=guest.test
 
 # names: a name for this machine that Kerberos can use.
 names() {
-	printf '127.0.0.1 %s guest localhost\n' "$HOST" >/etc/hosts
-	printf 'hosts: files\npasswd: files\ngroup: files\n' >/etc/nsswitch.conf
+	etc_names "$HOST" guest localhost
 	hostname "$HOST"
 }
 
@@ -109,7 +108,7 @@ nfs_kerberos() {
 
 # nfs_mount OPTION...: the export on /mnt, through the proxy.
 nfs_mount() {
-	echo 360000 >/proc/sys/vm/dirty_writeback_centisecs
+	no_flusher
 	mount -t nfs4 -o "vers=4.2,port=2050,proto=tcp,actimeo=600,$1" "$HOST:/" /mnt || {
 		tail -n 5 /run/*gssd.log /run/krb5kdc.log 2>/dev/null || true
 		fail "error: mount with $1"
@@ -135,6 +134,6 @@ smb_server() {
 
 # smb_mount OPTION...: the share on /mnt, through the proxy.
 smb_mount() {
-	echo 360000 >/proc/sys/vm/dirty_writeback_centisecs
+	no_flusher
 	smbd_mount /mnt share "port=1445,vers=3.1.1,$1"
 }

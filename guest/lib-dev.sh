@@ -139,12 +139,16 @@ scsi_debug_disk() {
 
 # ---- file systems ----------------------------------------------------------
 
+# no_flusher: nothing is written but what the scenario syncs. With 0 the flusher would be
+# woken as soon as an inode is dirty, and write if the device is new.
+no_flusher() { echo 360000 >/proc/sys/vm/dirty_writeback_centisecs; }
+
 # fs_new TYPE DEVICE DIRECTORY [MKFS_OPTION]...: a small file system, mounted.
 # Nothing is written to it but what the scenario syncs.
 fs_new() {
 	local type=$1 dev=$2 dir=$3
 	shift 3
-	echo 360000 >/proc/sys/vm/dirty_writeback_centisecs
+	no_flusher
 	case $type in
 	ext4) mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0,nodiscard "$@" "$dev" ;;
 	xfs) # smaller than mkfs wants a file system of ours to be

@@ -40,8 +40,7 @@ requires_net_nfs() {
 }
 
 net_nfs_server() {
-	printf '127.0.0.1 localhost guest\n' >/etc/hosts
-	printf 'hosts: files\npasswd: files\ngroup: files\n' >/etc/nsswitch.conf
+	etc_names localhost guest
 	modprobe -a nfsd nfsv4 nfsv3
 	mkdir -p /var/lib/nfs/v4recovery /run/rpc_pipefs
 	mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd

@@ -11,8 +11,7 @@ requires_smbd() {
 smbd_start() {
 	local share=$1 dir=$2 s
 	shift 2
-	printf '127.0.0.1 localhost guest\n' >/etc/hosts
-	printf 'hosts: files\npasswd: files\ngroup: files\n' >/etc/nsswitch.conf
+	etc_names localhost guest
 	mkdir -p /run/samba/{private,state,cache,lock,ncalrpc}
 	{
 		printf '[global]\nserver role = standalone server\nnetbios name = GUEST\n'

@@ -22,7 +22,7 @@ run() {
 		mkdir -p /mnt
 		mount -t f2fs -o "compress_algorithm=$alg,compress_log_size=2,compress_extension=*,compress_chksum" /dev/mapper/disk /mnt ||
 			skip "this kernel has no $alg for f2fs"
-		echo 360000 >/proc/sys/vm/dirty_writeback_centisecs
+		no_flusher
 		fillpat -l 256k /mnt/data
 		pinrace -f /mnt/data -l 256k dirty=1 fsync
 		all=$(saved /mnt/data)
