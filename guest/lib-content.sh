@@ -38,29 +38,18 @@ names() {
 	hostname "$HOST"
 }
 
-requires_nfs() {
-	need_cmd rpc.nfsd exportfs rpc.mountd mount.nfs tcphold
-	need_mod nfsd nfsv4
-}
+# shellcheck source=guest/lib-nfs.sh
+. /proj/guest/lib-nfs.sh
+
+requires_nfs() { requires_nfsd; need_cmd tcphold; }
 
 # nfs_server: exports /export, a tmpfs, with version 4 only, as one user.
 nfs_server() {
 	names
-	modprobe -a nfsd nfsv4
-	mkdir -p /export /var/lib/nfs/v4recovery /run/rpc_pipefs
+	mkdir -p /export
 	mount -t tmpfs export /export
 	chmod 777 /export
-	mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
-	mountpoint -q /run/rpc_pipefs || mount -t rpc_pipefs sunrpc /run/rpc_pipefs
-	: >/etc/exports
-	: >/var/lib/nfs/etab
-	echo 10 >/proc/fs/nfsd/nfsv4leasetime
-	echo 10 >/proc/fs/nfsd/nfsv4gracetime
-	exportfs -i -o rw,insecure,no_subtree_check,fsid=0,all_squash,anonuid=0,anongid=0,sec=sys:krb5i:krb5p '*:/export' ||
-		fail "error: exportfs"
-	rpc.mountd --no-udp -N 3 --foreground >/run/mountd.log 2>&1 &
-	rpc.nfsd --no-udp -N 3 -V 4 4 || fail "error: nfsd does not start"
-	echo Y >/proc/fs/nfsd/v4_end_grace || true
+	nfsd_start /export all_squash,anonuid=0,anongid=0,sec=sys:krb5i:krb5p
 }
 
 # nfs_kerberos: a realm of one machine, with the keys of the server in the keytab,

@@ -34,26 +34,14 @@ net_cold() {
 
 # ---- NFS -------------------------------------------------------------------
 
-requires_net_nfs() {
-	need_cmd rpc.nfsd exportfs rpc.mountd rpcbind mount.nfs
-	need_mod nfsd nfsv4 nfsv3
-}
+# shellcheck source=guest/lib-nfs.sh
+. /proj/guest/lib-nfs.sh
+
+requires_net_nfs() { requires_nfsd; need_cmd rpcbind; need_mod nfsv3; }
 
 net_nfs_server() {
 	etc_names localhost guest
-	modprobe -a nfsd nfsv4 nfsv3
-	mkdir -p /var/lib/nfs/v4recovery /run/rpc_pipefs
-	mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
-	mountpoint -q /run/rpc_pipefs || mount -t rpc_pipefs sunrpc /run/rpc_pipefs
-	: >/etc/exports
-	: >/var/lib/nfs/etab
-	echo 10 >/proc/fs/nfsd/nfsv4leasetime
-	echo 10 >/proc/fs/nfsd/nfsv4gracetime
-	rpcbind -w || fail "error: rpcbind does not start"
-	exportfs -i -o rw,insecure,no_subtree_check,fsid=0,no_root_squash "*:$NET_DISK" || fail "error: exportfs"
-	rpc.mountd --no-udp --foreground >/run/mountd.log 2>&1 &
-	rpc.nfsd --no-udp 4 || fail "error: nfsd does not start"
-	echo Y >/proc/fs/nfsd/v4_end_grace || true
+	nfsd_start $NET_DISK no_root_squash version3
 }
 
 # net_nfs_mount VERSION [OPTION]

@@ -127,11 +127,14 @@ qemu() {
 }
 
 # wait_qemu SECONDS LOG: until QEMU ends or the limit is reached; progress meanwhile.
-# Fails when the limit was reached.
+# Fails when the limit was reached, or before if the guest has not come to user space,
+# which is in $alive.
 wait_qemu() {
 	local limit=$1 console=$2 start=$SECONDS shown=0 seen=0 n
+	alive=
 	while kill -0 "$qpid" 2>/dev/null; do
-		if ((SECONDS - start > limit)); then
+		[[ $alive ]] || ! grep -qs '@@' "$console" || alive=1
+		if ((SECONDS - start > (alive || limit < boot ? limit : boot))); then
 			kill -9 "$qpid"
 			wait "$qpid" 2>/dev/null || true
 			qpid=''
@@ -206,7 +209,7 @@ parameters() { echo "pw.scenario=$scenario pw.phase=$phase pw.timescale=$scale p
 
 # The scenario's time budget, read without running it.
 timeout=${GUEST_TIMEOUT:-$(sed -n 's/^TIMEOUT=\([0-9]*\).*/\1/p' "$file" | head -n 1)}
-limit=$(awk -v t="${timeout:-180}" -v s="$scale" 'BEGIN { print int((t + 90) * s) }')
+read -r boot limit < <(awk -v t="${timeout:-180}" -v s="$scale" 'BEGIN { print int(90 * s), int((t + 90) * s) }')
 
 # What it wants of QEMU, and on the kernel's command line.
 qemuargs=$(sed -n 's/^QEMUARGS="\(.*\)"$/\1/p' "$file" | head -n 1)
@@ -218,6 +221,12 @@ splats=0 expected='^$'
 if line=$(grep -m 1 '^SPLAT=' "$file"); then
 	[[ $line =~ ^SPLAT=\"([1-9][0-9]*)\ (.+)\"$ ]] || die "$file: $line: want SPLAT=\"NUMBER REGEX\""
 	splats=${BASH_REMATCH[1]} expected=${BASH_REMATCH[2]}
+fi
+# What the stock kernel complains of in this scenario, too: KNOWN="REGEX".
+known='^$'
+if line=$(grep -m 1 '^KNOWN=' "$file"); then
+	[[ $line =~ ^KNOWN=\"(.+)\"$ ]] || die "$file: $line: want KNOWN=\"REGEX\""
+	known=${BASH_REMATCH[1]}
 fi
 
 finish() { # VERDICT TEXT
@@ -239,11 +248,16 @@ truncate -s 4G "$run/vda"
 truncate -s 1G "$run/vdb"
 accel
 for phase in run verify; do
-	[[ ! $peer || $phase != run ]] || peer_start
-	qemu "$accel" "$log.$phase" "$(parameters)"
-	late=
-	wait_qemu "$limit" "$log.$phase" || late=1
-	peer_end
+	# QEMU under load may lose the timer of a guest that boots (2 of some 500 did): once more.
+	for try in 1 2; do
+		[[ ! $peer || $phase != run ]] || peer_start
+		qemu "$accel" "$log.$phase" "$(parameters)"
+		late=
+		wait_qemu "$limit" "$log.$phase" || late=1
+		peer_end
+		[[ $late && ! $alive && $try == 1 ]] || break
+		[[ $quiet ]] || echo "   $kernel/$scenario: not booted within $boot s: once more"
+	done
 	cat "$log.$phase" >>"$log" 2>/dev/null || true
 	rm -f "$log.$phase"
 	[[ ! $late ]] || break
@@ -260,7 +274,7 @@ pass) verdict=fail text="error in the second guest: $line" ;;
 fail) text+="; second guest: $line" ;;
 esac
 complaints='BUG:|kernel BUG at|WARNING: |KASAN:|Oops:|general protection fault|INFO: task .* blocked for|possible (circular|recursive) locking|possible irq lock inversion|inconsistent lock state|suspicious RCU|Bad page state|soft lockup|Kernel panic'
-splat=$(grep -E "$complaints" "$log" | grep -m 1 -vE "$expected" | sed 's/^\[ *[0-9.]*\] *//' | tr -d '\r') || true
+splat=$(grep -E "$complaints" "$log" | grep -vE "$known" | grep -m 1 -vE "$expected" | sed 's/^\[ *[0-9.]*\] *//' | tr -d '\r') || true
 if [[ $verdict == pass ]] && ((splats > 0)); then
 	came=$(grep -cE "$expected" "$log") || came=0
 	((came == splats)) || finish fail "the kernel said '$expected' $came times, not $splats"

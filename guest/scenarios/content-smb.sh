@@ -12,10 +12,12 @@ ONLY="6.1"
 
 requires() { requires_smb; }
 
+# The pages stay locked until the message is in the socket, and the read, which has
+# landed long before, is reported only when they could be marked dirty.
 race() {
 	dm_hold source
 	pinrace -f /mnt/data -l 256k -s "$SOURCE" "dirty=$1" read "$PROXY_HOLD" 'fsync&' wb settle=500 \
-		"sh=$RELEASE source" reap "$PROXY_PASS" join | tee /run/race
+		"sh=$RELEASE source" settle=2000 "$PROXY_PASS" reap join | tee /run/race
 	grep -qx 'fsync ok' /run/race || fail "$2: $(cat /run/race)"
 	expect_pages "$2, data on the server" "$(pagecheck -g "$1" /export/data)" old
 }

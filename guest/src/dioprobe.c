@@ -17,6 +17,7 @@
  * One line a case; exits 1 if one went wrong.
  */
 #include "pattern.h"
+#include "pageflags.h"
 #include <linux/aio_abi.h>
 #include <scsi/sg.h>
 #include <sys/ioctl.h>
@@ -235,16 +236,9 @@ static void splice_case(int fd)
 /* 5.4 breaks copy-on-write for GUP even if it only reads, so that it never meets it. */
 static bool is_zero_page(void *p)
 {
-	int pagemap = open("/proc/self/pagemap", O_RDONLY), flags = open("/proc/kpageflags", O_RDONLY);
-	uint64_t pm, fl;
+	uint64_t bits;
 
-	if (pagemap < 0 || flags < 0 ||
-	    pread(pagemap, &pm, 8, (uintptr_t)p / PG * 8) != 8 ||
-	    pread(flags, &fl, 8, (pm & ((1ULL << 55) - 1)) * 8) != 8)
-		die("/proc/self/pagemap, /proc/kpageflags: %m");
-	close(pagemap);
-	close(flags);
-	return fl >> 24 & 1;	/* KPF_ZERO_PAGE */
+	return page_flags(p, &bits) && bits >> KPF_ZERO_PAGE & 1;
 }
 
 static void write_cases(int fd)

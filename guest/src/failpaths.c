@@ -273,9 +273,10 @@ static int get_nth(void)
 	return atoi(s);
 }
 
+/* ENFILE is what pipe() and socket() say if there is no memory for an inode. */
 static bool no_memory(long n)
 {
-	return n == -ENOMEM || n == -EAGAIN || n == -ENOBUFS || n == -EFAULT;
+	return n == -ENOMEM || n == -EAGAIN || n == -ENOBUFS || n == -EFAULT || n == -ENFILE;
 }
 
 static uint64_t outstanding(void)

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pincallers FILE [CASE...]
+ * pincallers [-d DISK] [-s SOURCE]... FILE [CASE...]
  *
  * Lets the kernel write to pages of FILE, which is created and mapped shared, in the
  * ways that go neither through a fault of the writer nor through direct I/O:
- * process_vm_writev(), a debugger, AF_ALG, TLS, uprobes, RDS, and registered buffers of
- * io_uring. After each the data is looked at, and the pins: nr_foll_pin_acquired must
+ * process_vm_writev(), a debugger, AF_ALG and TLS (synchronous and not), uprobes, RDS,
+ * and registered buffers of io_uring. And by direct reads of each SOURCE (a device or a
+ * file, which is written to first; it has to be slow to read), with FILE synced meanwhile;
+ * FILE is on DISK, or on a file system where it is not in one place (no -d).
+ * After each the data is looked at, and the pins: nr_foll_pin_acquired must
  * have grown by exactly the number of pages that the kernel wrote to (none where it
- * only reads, by a plain reference), and nr_foll_pin_released by the same.
+ * only reads, by a plain reference) and of backoffs, and nr_foll_pin_released by the same.
  *
  * One line a case: "ok", "not ok", or "skip" if the kernel has no such thing. Exits 1
  * if one was not ok.
@@ -18,11 +21,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/aio_abi.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <linux/if_alg.h>
 #include <linux/io_uring.h>
 #include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -31,6 +38,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -39,8 +47,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pageflags.h"
+
 #define PAGE	4096UL
 #define PAGES	16UL		/* of FILE */
+#define ROUNDS	20		/* of what timing decides */
+#define DELAY_US 10000		/* how long a SOURCE takes to be read */
 
 #ifndef SOL_TLS
 #define SOL_TLS 282
@@ -71,13 +83,13 @@ static int failed;
 static volatile short semaphore __attribute__((section(".data"))) = 0x100;
 static volatile int probed_calls __attribute__((section(".data"))) = 1;
 
-struct pins { uint64_t acquired, released; };
+struct pins { uint64_t acquired, released, backoffs; };
 
 static struct pins pins(void)
 {
 	char line[128], key[96];
 	unsigned long long v;
-	struct pins p = { 0, 0 };
+	struct pins p = { 0, 0, 0 };
 	FILE *f = fopen("/proc/vmstat", "r");
 
 	while (f && fgets(line, sizeof(line), f)) {
@@ -87,6 +99,8 @@ static struct pins pins(void)
 			p.acquired = v;
 		else if (!strcmp(key, "nr_foll_pin_released"))
 			p.released = v;
+		else if (!strcmp(key, "nr_gup_fast_page_backoffs"))
+			p.backoffs = v;
 	}
 	if (f)
 		fclose(f);
@@ -114,10 +128,13 @@ static void begin(void)
 	before = pins();
 }
 
-/* what: name of the case; why: what went wrong, or NULL; pages: pinned and unpinned. */
+/*
+ * what: name of the case; why: what went wrong, or NULL; pages: pinned and unpinned. One
+ * whose page table entry changed just then (fsync() made it read-only) is pinned twice.
+ */
 static void end(const char *what, const char *why, uint64_t pages)
 {
-	uint64_t taken, given;
+	uint64_t taken, given, backoffs;
 	struct pins now;
 	int tries = 0;
 
@@ -128,13 +145,15 @@ static void end(const char *what, const char *why, uint64_t pages)
 		now = pins();
 		taken = now.acquired - before.acquired;
 		given = now.released - before.released;
+		backoffs = now.backoffs - before.backoffs;
 	} while (taken != given && ++tries < 30);
-	if (taken != pages && !why)
+	if ((taken < pages || taken > pages + backoffs) && !why)
 		why = "number of pages pinned";
 	if (taken != given && !why)
 		why = "pages not unpinned";
-	printf("%s %s: %ju pages pinned, %ju unpinned, %ju expected%s%s\n", why ? "not ok" : "ok",
-	       what, (uintmax_t)taken, (uintmax_t)given, (uintmax_t)pages, why ? ": " : "", why ?: "");
+	printf("%s %s: %ju pages pinned, %ju unpinned, %ju expected, %ju backoffs%s%s\n",
+	       why ? "not ok" : "ok", what, (uintmax_t)taken, (uintmax_t)given, (uintmax_t)pages,
+	       (uintmax_t)backoffs, why ? ": " : "", why ?: "");
 	fflush(stdout);
 	if (why)
 		failed = 1;
@@ -688,6 +707,252 @@ static void do_readers(void)
 	close(fd[1]);
 }
 
+/* How many of the PAGES pages are not the same */
+static unsigned int differ(const char *is, const char *want)
+{
+	unsigned int pages = 0;
+	size_t off;
+
+	for (off = 0; off < PAGES * PAGE; off += PAGE)
+		pages += memcmp(is + off, want + off, PAGE) != 0;
+	return pages;
+}
+
+/* Starts a read into the mapping. */
+static void aio_read(aio_context_t ctx, int fd)
+{
+	struct iocb cb = {
+		.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = fd,
+		.aio_buf = (uintptr_t)map, .aio_nbytes = PAGES * PAGE,
+	}, *cbs = &cb;
+
+	if (syscall(__NR_io_submit, ctx, 1, &cbs) != 1)
+		die("io_submit");
+}
+
+/* Pages of FILE that are not as WANT says on the disk, though written back. */
+static unsigned int lost(const char *want)
+{
+	static char buf[PAGES * PAGE] __attribute__((aligned(PAGE)));
+	int fd = open(path, O_RDONLY | O_DIRECT);
+
+	if (fsync(file) || fd < 0 || pread(fd, buf, sizeof(buf), 0) != sizeof(buf))
+		die("direct read");
+	close(fd);
+	return differ(buf, want);
+}
+
+/* end(), after ROUNDS in which each page was pinned, and once more by lost(). */
+static void end_rounds(const char *what, unsigned int pages)
+{
+	char why[64];
+
+	snprintf(why, sizeof(why), "%u of %lu pages lost", pages, ROUNDS * PAGES);
+	end(what, pages ? why : NULL, 2 * ROUNDS * PAGES);
+}
+
+static void async_alg(int op, const char *plain)
+{
+	static char cipher[PAGES * PAGE + 16];
+	unsigned int round, pages = 0;
+	aio_context_t ctx = 0;
+	struct io_event ev;
+
+	alg_send(op, ALG_OP_ENCRYPT, 12, plain, PAGES * PAGE);
+	if (recv(op, cipher, sizeof(cipher), 0) != sizeof(cipher) || syscall(__NR_io_setup, 1, &ctx))
+		die("AF_ALG");
+	begin();
+	for (round = 0; round < ROUNDS; round++) {
+		memset(map, 0, PAGES * PAGE);
+		alg_send(op, ALG_OP_DECRYPT, 12, cipher, sizeof(cipher));
+		aio_read(ctx, op);
+		if (fsync(file) || syscall(__NR_io_getevents, ctx, 1, 1, &ev, NULL) != 1)
+			die("io_getevents");
+		if (ev.res != PAGES * PAGE || memcmp(map, plain, PAGES * PAGE))
+			die("AF_ALG, asynchronous");
+		pages += lost(plain);
+	}
+	end_rounds("AF_ALG aead, asynchronous, fsync meanwhile", pages);
+	syscall(__NR_io_destroy, ctx);
+}
+
+static void async_tls(const char *plain)
+{
+	unsigned int round, pages = 0;
+	pid_t sender, flusher;
+	int fd[2];
+
+	if (!tls_pair(fd, TLS_1_2_VERSION)) {
+		skip("TLS, asynchronous", "no TLS");
+		return;
+	}
+	sender = fork();
+	for (round = 0; !sender && round < ROUNDS; round++)
+		if (send(fd[0], plain, PAGES * PAGE, 0) != PAGES * PAGE)
+			_exit(1);
+	if (!sender)
+		pause();
+	flusher = fork();
+	while (!flusher)
+		if (fsync(file))
+			_exit(1);
+	if (sender < 0 || flusher < 0)
+		die("fork");
+	begin();
+	for (round = 0; round < ROUNDS; round++) {
+		memset(map, 0, PAGES * PAGE);
+		if (recv(fd[1], map, PAGES * PAGE, MSG_WAITALL) != PAGES * PAGE ||
+		    memcmp(map, plain, PAGES * PAGE))
+			die("TLS, asynchronous");
+		pages += lost(plain);
+	}
+	end_rounds("TLS 1.2, asynchronous, fsync meanwhile", pages);
+	end_victim(sender);
+	end_victim(flusher);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/*
+ * Asynchronous decryption ends where pages cannot be locked, and fsync() may have cleaned
+ * them since they were pinned: they have to be marked dirty nevertheless.
+ */
+static void do_async(void)
+{
+	static char plain[PAGES * PAGE];
+	unsigned char key[16];
+	int op;
+
+	/* padata, which pcrypt is made of, takes two locks of a class: lockdep would say so */
+	if (!access("/proc/lockdep", F_OK)) {
+		errno = EDEADLK;
+		skip("AF_ALG and TLS, asynchronous", "a kernel with lockdep");
+		return;
+	}
+	pattern(key, sizeof(key), 3);
+	pattern(plain, sizeof(plain), 30);
+	/*
+	 * This makes an instance of pcrypt, but one that is not found by that name. It is
+	 * what gcm(aes) means from now on, to TLS, too, as its priority is higher.
+	 */
+	close(alg_open("aead", "pcrypt(gcm(aes))", key, sizeof(key), 16));
+	op = alg_open("aead", "gcm(aes)", key, sizeof(key), 16);
+	if (op < 0 || system("grep -q 'driver.*pcrypt(gcm' /proc/crypto")) {
+		skip("AF_ALG and TLS, asynchronous", "no pcrypt(gcm(aes))");
+		return;
+	}
+	async_alg(op, plain);
+	async_tls(plain);
+	close(op);
+}
+
+static const char *disk, *sources[4];
+
+/* Pages of the mapping that are dirty. */
+static unsigned int dirty(void)
+{
+	unsigned int i, pages = 0;
+	uint64_t bits;
+
+	for (i = 0; i < PAGES; i++) {
+		if (!page_flags(map + i * PAGE, &bits))
+			die("pagemap");
+		pages += bits >> KPF_DIRTY & 1;
+	}
+	return pages;
+}
+
+/*
+ * Pages of FILE that are not as WANT says on DISK, where it is in one piece. Reading the
+ * file itself would write it back first. Without DISK: pages that are dirty.
+ */
+static unsigned int unsaved(const char *want)
+{
+	static char there[PAGES * PAGE] __attribute__((aligned(PAGE)));
+	struct { struct fiemap map; struct fiemap_extent extent; } f = {
+		.map = { .fm_length = PAGES * PAGE, .fm_extent_count = 1 },
+	};
+	int raw;
+
+	if (!disk)
+		return dirty();
+	raw = open(disk, O_RDONLY | O_DIRECT);
+	if (ioctl(file, FS_IOC_FIEMAP, &f.map) || f.map.fm_mapped_extents != 1 ||
+	    f.extent.fe_length < PAGES * PAGE)
+		die("FIEMAP");
+	if (raw < 0 || pread(raw, there, sizeof(there), f.extent.fe_physical) != sizeof(there))
+		die(disk);
+	close(raw);
+	return differ(there, want);
+}
+
+/*
+ * Direct reads: fsync() cleans the pages while the device is at it, but whoever is told
+ * that it has done can rely on the next one.
+ */
+static void do_direct(void)
+{
+	static char plain[PAGES * PAGE] __attribute__((aligned(PAGE)));
+	unsigned int i, aio, round, pages;
+	aio_context_t ctx = 0;
+	struct sched_param fifo = { .sched_priority = 50 };
+	struct io_event ev;
+	int fd;
+
+	if (!sources[0])
+		return;
+	/* On one CPU, no work item runs between the wakeup and the next fsync(). */
+	if (sched_setscheduler(0, SCHED_FIFO, &fifo))
+		die("SCHED_FIFO");
+	memset(map, 0, PAGES * PAGE);
+	if (fsync(file) || syscall(__NR_io_setup, 1, &ctx))
+		die("io_setup");
+	pattern(plain, sizeof(plain), 40);
+	for (i = 0; i < sizeof(sources) / sizeof(*sources) && sources[i]; i++) {
+		fd = open(sources[i], O_RDWR | O_CREAT | O_DIRECT, 0600);
+		if (fd < 0 || pwrite(fd, plain, sizeof(plain), 0) != sizeof(plain) || fsync(fd))
+			die(sources[i]);
+		for (aio = 0; aio < 2; aio++) {
+			pages = 0;
+			for (round = 0; round < ROUNDS; round++) {
+				pid_t child = 0;
+
+				memset(map, 0, PAGES * PAGE);
+				ev.res = PAGES * PAGE;
+				if (aio) {
+					aio_read(ctx, fd);
+					if (fsync(file) ||
+					    syscall(__NR_io_getevents, ctx, 1, 1, &ev, NULL) != 1)
+						die("io_getevents");
+				} else {
+					child = fork();
+					if (!child)
+						_exit(usleep(DELAY_US / 3) || fsync(file));
+					if (pread(fd, map, PAGES * PAGE, 0) != PAGES * PAGE)
+						die("pread");
+				}
+				if (fsync(file))
+					die("fsync");
+				pages += unsaved(plain);
+				if (child > 0)
+					waitpid(child, NULL, 0);
+				if (ev.res != PAGES * PAGE || memcmp(map, plain, PAGES * PAGE))
+					die("data in the mapping");
+			}
+			printf("%s %s of %s, fsync meanwhile: %u of %lu pages not saved by the next\n",
+			       pages ? "not ok" : "ok", aio ? "io_submit" : "pread", sources[i], pages,
+			       ROUNDS * PAGES);
+			fflush(stdout);
+			if (pages)
+				failed = 1;
+		}
+		close(fd);
+	}
+	syscall(__NR_io_destroy, ctx);
+	fifo.sched_priority = 0;
+	sched_setscheduler(0, SCHED_OTHER, &fifo);
+}
+
 static const struct { const char *name; void (*fn)(void); } cases[] = {
 	{ "process_vm", do_process_vm },
 	{ "ptrace", do_ptrace },
@@ -697,17 +962,29 @@ static const struct { const char *name; void (*fn)(void); } cases[] = {
 	{ "rds", do_rds },
 	{ "uring", do_uring },
 	{ "readers", do_readers },
+	{ "direct", do_direct },
+	{ "async", do_async },
 };
 
 int main(int argc, char **argv)
 {
-	unsigned int i;
+	unsigned int i, n = 0;
 	int a;
 
-	if (argc < 2 || argv[1][0] == '-') {
-		fprintf(stderr, "usage: pincallers FILE [CASE...]\n");
+	while ((a = getopt(argc, argv, "+d:s:")) != -1) {
+		if (a == 'd')
+			disk = optarg;
+		else if (a == 's' && n < sizeof(sources) / sizeof(*sources))
+			sources[n++] = optarg;
+		else
+			break;
+	}
+	if (a != -1 || optind >= argc) {
+		fprintf(stderr, "usage: pincallers [-d DISK] [-s SOURCE]... FILE [CASE...]\n");
 		return 2;
 	}
+	argc -= optind - 1;
+	argv += optind - 1;
 	path = argv[1];
 	file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (file < 0 || ftruncate(file, PAGES * PAGE))

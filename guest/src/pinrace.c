@@ -28,6 +28,7 @@
  * -H: ask for huge pages in the mapping
  */
 #include "pattern.h"
+#include "pageflags.h"
 #include <limits.h>
 #include <linux/aio_abi.h>
 #include <pthread.h>
@@ -200,37 +201,19 @@ static bool sync_sleeps(void)
 	return p && (p[2] == 'D' || p[2] == 'S');
 }
 
-static uint64_t read_u64(int fd, uint64_t index)
-{
-	uint64_t v = 0;
-
-	if (pread(fd, &v, 8, index * 8) != 8)
-		return 0;
-	return v;
-}
-
 /* How many pages of the mapping are not under writeback. */
 static size_t not_in_writeback(void)
 {
-	static int pagemap = -1, flags = -1;
 	size_t i, missing = 0;
+	uint64_t bits;
 
-	if (pagemap < 0) {
-		pagemap = open("/proc/self/pagemap", O_RDONLY);
-		flags = open("/proc/kpageflags", O_RDONLY);
-		if (pagemap < 0 || flags < 0)
-			die("/proc/self/pagemap, /proc/kpageflags: %m");
-	}
 	for (i = 0; i < map_len() / PG; i++) {
-		uint64_t pm = read_u64(pagemap, (uintptr_t)t.map / PG + i), fl;
-
-		if (!(pm >> 63)) {	/* not mapped: look again after a read */
+		if (!page_flags(t.map + i * PG, &bits)) {	/* look again after a read */
 			(void)*(volatile char *)(t.map + i * PG);
 			missing++;
 			continue;
 		}
-		fl = read_u64(flags, pm & ((1ULL << 55) - 1));
-		if (!(fl & (1ULL << KPF_WRITEBACK | 1ULL << KPF_COMPOUND_TAIL)))
+		if (!(bits & (1ULL << KPF_WRITEBACK | 1ULL << KPF_COMPOUND_TAIL)))
 			missing++;
 	}
 	return missing;

@@ -78,6 +78,8 @@ struct log {
 	struct page page[FILES][PAGES];
 };
 
+extern char __executable_start, _end;	/* of the linker */
+
 static struct log *lg;
 static const char *dir;
 static int source_fd;
@@ -106,11 +108,13 @@ struct file {
 static __thread sigjmp_buf bus;
 static __thread volatile sig_atomic_t bus_ready;
 
-static void on_bus(int sig)
+static void on_bus(int sig, siginfo_t *info, void *context)
 {
-	(void)sig;
-	if (!bus_ready)
+	(void)sig, (void)context;
+	if (!bus_ready) {
+		dprintf(1, "SIGBUS at %p, not expected there\n", info->si_addr);
 		_exit(3);
+	}
 	siglongjmp(bus, 1);
 }
 
@@ -260,6 +264,23 @@ static void inject(struct file *f, bool on)
 		die("make-it-fail: %m");
 }
 
+/* Does errno say, in the way of this kind, that there was no memory? */
+static bool no_memory(int kind)
+{
+	switch (errno) {
+	case ENOMEM:
+	case EAGAIN:
+	case EFAULT:
+	case ENOBUFS:
+		return true;
+	case ECANCELED:	/* for the first worker of io_uring, so what it was to do is cancelled */
+		return kind == URING_READ || kind == URING_FIXED;
+	case EIO:	/* what /proc/PID/mem says if there is no page to be had */
+		return kind == MEMWRITE;
+	}
+	return false;
+}
+
 /*
  * What a call gave that takes user pages: true if it did all of it. Under injection
  * it may have found no memory, or only for a part.
@@ -268,7 +289,7 @@ static bool all_of(struct file *f, int kind, long n, size_t want)
 {
 	if (n == (long)want)
 		return true;
-	if (faults && (n >= 0 || errno == ENOMEM || errno == EAGAIN || errno == EFAULT || errno == ENOBUFS))
+	if (faults && (n >= 0 || no_memory(kind)))
 		add(lg->no[kind]);
 	else
 		bad_call(f, kind_name[kind], n);
@@ -489,6 +510,9 @@ static void aio_read(struct file *f, uint64_t a, size_t pages)
 
 		if (hole && end > hole_at)
 			end = at > hole_at ? at : hole_at;
+		/* The hole was zeroed while the data was held against its guard tags. */
+		if (hole && ev[got].res == -EILSEQ)
+			continue;
 		if (ev[got].res < 0)
 			errno = -ev[got].res;
 		if (!all_of(f, AREAD, ev[got].res, each * PG))
@@ -883,10 +907,13 @@ static void run(void)
 {
 	static struct file own[FILES], sync[FILES];
 	pthread_t thread[2 * FILES];
-	struct sigaction sa = { .sa_handler = on_bus, .sa_flags = SA_NODEFER };
+	struct sigaction sa = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO | SA_NODEFER };
 	unsigned int n;
 
 	sigaction(SIGBUS, &sa, NULL);
+	/* A page of the program that is read in while allocations fail may not come. */
+	if (faults && mlock(&__executable_start, &_end - &__executable_start))
+		die("mlock: %m");
 	for (n = 0; n < FILES; n++) {
 		own[n].n = sync[n].n = n;
 		if (pthread_create(&thread[n], NULL, owner, &own[n]) ||
