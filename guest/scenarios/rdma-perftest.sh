@@ -3,7 +3,8 @@
 # writes to it. It takes one half of its buffer for what it sends and the other half
 # for what it gets, so the second half of the file is written to. What it sends comes
 # from a file, too (in memory, and half a buffer ahead, so that a position in one file
-# is the same in the other); some pages of that one change all the time.
+# is the same in the other); some pages of that one change all the time. Whether one
+# does while the disk has it is left to chance, but not under the last sync.
 DESC="ib_write_bw of perftest, with a mapped file as its buffer, fsync and msync, power cut: btrfs"
 TIMEOUT=300
 STOCK=fail
@@ -48,8 +49,9 @@ pinned() {
 	[[ ! $(vmstat nr_foll_pin_acquired) ]] || (($(pins_outstanding) >= 508))
 }
 connected() { grep -q 'remote address' /out/server.txt && grep -q 'remote address' /out/client.txt; }
-page_now() { dd if=/mnt/data bs=4k skip=253 count=1 status=none | md5sum; }
-page_changed() { [[ $(page_now) != "$page" ]]; }
+
+# SEND S|F: a step of pinrace: the source holds that pattern, and all of it has come.
+SEND="f() { fillpat -w \$1 -o $HALF -l $HALF $SOURCE_FILE && until cmp -s -i $HALF -n $HALF $SOURCE_FILE /mnt/data; do sleep 0.1; done; }; f"
 
 run() {
 	local seconds
@@ -72,14 +74,21 @@ run() {
 
 	# Up to the power cut.
 	perftest -D 3600
-	while :; do change_source; done &
 	wait_for 10 pinned || fail "$(pins_outstanding) pins while two buffers of 254 pages are registered"
-	rdmasync -n -k -t "$seconds" -l $RDMA_LEN /mnt/data >/run/rdma 2>&1 &
-	rdma_pid=$!
-	wait_for $((seconds + 120)) rdma_said '^synced' || fail "error: no end of the syncs after $((seconds + 120)) s"
-	page=$(page_now)
-	wait_for 60 page_changed || fail "error: ib_write_bw does not write any more: $(tail -n 1 /out/client.txt)"
+	while [[ ! -e /run/stop ]]; do change_source; done &
+	changing=$!
+	rdmasync -n -t "$seconds" -l $RDMA_LEN /mnt/data >/run/rdma || fail "error: rdmasync"
+	touch /run/stop
+	wait $changing
 	info "$(cat /run/rdma), pages bounced: $(($(bounced_now) - BOUNCED0))"
+
+	no_flusher
+	sync
+	mark_bounced
+	pinrace -f /mnt/data -l $RDMA_LEN dirty=0 "sh=$SEND S" "sh=$HOLD disk" 'fsync&' wb settle=1000 \
+		"sh=$SEND F" "sh=$RELEASE disk" join >/run/race || fail "error: pinrace"
+	grep -qx 'fsync ok' /run/race || fail "$(cat /run/race)"
+	info "the last sync: pages bounced: $(($(bounced_now) - BOUNCED0))"
 }
 
 verify() {
