@@ -3,7 +3,7 @@
 /*
  * rdmasync -a ADDRESS [-t SECONDS] [-k] [-i] -l LEN FILE		the owner
  * rdmasync -a ADDRESS -p [-t SECONDS] [-i] -l LEN			the peer
- * rdmasync -n [-t SECONDS] [-k] -l LEN FILE			no RDMA
+ * rdmasync -n [-t SECONDS] -l LEN FILE				no RDMA
  *
  * The owner maps the first LEN bytes of FILE, registers the mapping with the RDMA
  * device that has the IPv4 address ADDRESS, and waits there for the peer. The peer
@@ -437,8 +437,6 @@ static void owner(struct sockaddr_in *at, const char *file, size_t len, int limi
 	sync_once(fd, map, len, round | 1);
 	printf("synced %u times, %ju bytes written\n", round + 1, (uintmax_t)*p.count);
 
-	while (keep && !at)
-		pause();
 	for (bool said = false; keep;) {
 		if (look_at_peer(&s, &p, 100, idle) && !said)
 			said = puts("still written") >= 0;
@@ -477,7 +475,8 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	if (optind + !as_peer != argc || !len || len % PG || !address.sin_addr.s_addr != no_rdma)
+	if (optind + !as_peer != argc || !len || len % PG || !address.sin_addr.s_addr != no_rdma ||
+	    (no_rdma && keep))
 		die("usage: rdmasync -a ADDRESS | -n [-p] [-t SECONDS] [-k] [-i] -l LEN [FILE]");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (as_peer)
