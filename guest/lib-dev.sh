@@ -50,23 +50,27 @@ source_new() {
 	dm_linear source /dev/vdb 0 "$1"
 }
 
-# checker_new SIZE_MB: /dev/mapper/checker, a device that compares what
+# checker_new SIZE_MB [MODE]: /dev/mapper/checker, a device that compares what
 # it got at submission with what it got at completion: dm-integrity writes
 # without a journal, so the checksum is that of the page when the bio comes in,
 # and the data is whatever the page holds when the device below, "slow", takes
 # it. A later read of a block that changed in between is an error (EILSEQ). The
 # checksums are on another device, which is never held.
+# Without a journal (MODE D, the default) a block is unreadable after a power cut
+# if its data was written and its checksum not flushed. Scenarios that cut the power
+# while anything is written use MODE J: the journal holds a copy of the block and the
+# checksum of that copy, so blocks are old or new, but changing pages go unnoticed.
 CHECKER=/dev/mapper/checker
 checker_new() {
 	checker_parts "$1"
 	dd if=/dev/zero of=/dev/mapper/tags bs=64k count=1 status=none conv=fsync
-	checker_join "$1"
+	checker_join "$@"
 	# Every block gets a checksum, or the first read of it fails.
 	dd if=/dev/zero of=$CHECKER bs=1M count="$1" oflag=direct status=none
 }
 
-# checker_parts SIZE_MB, checker_join SIZE_MB: the two disks it is made of, and the
-# device on them, with what they hold.
+# checker_parts SIZE_MB, checker_join SIZE_MB [MODE]: the two disks it is made of, and
+# the device on them, with what they hold.
 checker_parts() {
 	modprobe -a dm-integrity crc32c
 	dm_linear slow /dev/vda 0 "$1"
@@ -74,7 +78,7 @@ checker_parts() {
 }
 checker_join() {
 	dm_new checker \
-		"0 $(($1 * 2048)) integrity /dev/mapper/slow 0 4 D 3 meta_device:/dev/mapper/tags internal_hash:crc32c block_size:512"
+		"0 $(($1 * 2048)) integrity /dev/mapper/slow 0 4 ${2:-D} 3 meta_device:/dev/mapper/tags internal_hash:crc32c block_size:512"
 	want_stable $CHECKER
 }
 

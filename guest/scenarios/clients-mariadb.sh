@@ -1,8 +1,9 @@
 # shellcheck shell=bash disable=SC2034
 # MariaDB with innodb_flush_method=O_DIRECT and native AIO, on ext4 on a device that
-# checksums what it gets. Rows are inserted and changed by four clients; the server is
-# killed, started again, and checked (CHECK TABLE EXTENDED, innochecksum); more rows, and
-# the power is cut. After that every transaction that was committed is there.
+# checksums what it gets, with a journal, as the power is cut in the middle of work. Rows
+# are inserted and changed by four clients; the server is killed, started again, and
+# checked (CHECK TABLE EXTENDED, innochecksum); more rows, and the power is cut. After that
+# every transaction that was committed is there.
 # A stock kernel passes: its buffers are not in a mapped file. This guards the series.
 DESC="MariaDB, InnoDB with O_DIRECT: kill, power cut, consistency, every committed row"
 TIMEOUT=240
@@ -18,16 +19,18 @@ requires() {
 CLIENTS=4
 
 sql() { mariadb --no-defaults --socket=/run/my.sock -u root -N -B "$@"; }
+starts=0
 server() {
+	log=/out/mariadbd-$PHASE$((++starts)).txt
 	mariadbd --no-defaults --user=root --datadir=/mnt/db --socket=/run/my.sock --skip-networking \
 		--skip-grant-tables --innodb-flush-method=O_DIRECT --innodb-use-native-aio=1 \
 		--innodb-buffer-pool-size=16M --innodb-log-file-size=8M --innodb-flush-log-at-trx-commit=1 \
 		--innodb-checksum-algorithm=strict_full_crc32 --pid-file=/run/my.pid --aria-log-file-size=8M \
-		--tmpdir=/run >>"/out/mariadbd.txt" 2>&1 &
+		--tmpdir=/run >"$log" 2>&1 &
 	server=$!
 }
 server_up() { [[ -d /proc/$server ]] && sql -e 'select 1' >/dev/null 2>&1; }
-start() { server; wait_for 40 server_up || fail "mariadbd does not start: $(tail -n 1 /out/mariadbd.txt)"; }
+start() { server; wait_for 40 server_up || fail "mariadbd does not start: $(grep -m 1 ERROR "$log")"; }
 
 # How many rows client N has got an answer for is in /out/state, which outlives the guest.
 rows() { local n; n=$(cat "/out/state/rows$1" 2>/dev/null) || true; echo "${n:-0}"; }
@@ -60,7 +63,7 @@ consistent() {
 
 run() {
 	local n pids=() before
-	checker_new 160
+	checker_new 160 J
 	fs_new ext4 "$CHECKER" /mnt
 	mkdir -p /mnt/db /out/state
 	start
@@ -91,13 +94,13 @@ run() {
 verify() {
 	local n
 	checker_parts 160
-	checker_join 160
+	checker_join 160 J
 	mount -t ext4 "$CHECKER" /mnt
 	for ((n = 1; n <= CLIENTS; n++)); do info "client $n had $(rows "$n") rows"; done
 	start
 	consistent
 	kill "$server"
-	wait "$server" || fail "mariadbd does not end well: $(tail -n 1 /out/mariadbd.txt)"
+	wait "$server" || fail "mariadbd does not end well: $(tail -n 1 "$log")"
 	innochecksum /mnt/db/pw/t.ibd || fail "innochecksum after the power cut"
 	umount /mnt
 	dd if="$CHECKER" of=/dev/null bs=1M iflag=direct status=none || fail "a block cannot be read"
