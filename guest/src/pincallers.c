@@ -6,8 +6,10 @@
  * ways that go neither through a fault of the writer nor through direct I/O:
  * process_vm_writev(), a debugger, AF_ALG and TLS (synchronous and not), uprobes, RDS,
  * and registered buffers of io_uring. And by direct reads of each SOURCE (a device or a
- * file, which is written to first; it has to be slow to read), with FILE synced meanwhile;
- * FILE is on DISK, or on a file system where it is not in one place (no -d).
+ * file, which is written to first; it has to be slow to read), with FILE synced meanwhile
+ * (CASE direct; direct-syncfs: and it is syncfs() that has to save it), and a byte of each
+ * page written after that (CASE direct-part); FILE is on DISK, or on a file system where it
+ * is not in one place (no -d).
  * After each the data is looked at, and the pins: nr_foll_pin_acquired must
  * have grown by exactly the number of pages that the kernel wrote to (none where it
  * only reads, by a plain reference) and of backoffs, and nr_foll_pin_released by the same.
@@ -886,11 +888,23 @@ static unsigned int unsaved(const char *want)
 	return differ(there, want);
 }
 
+/* Writes a byte to each page of FILE, the one that a read of PLAIN puts there. */
+static bool write_part(const char *plain)
+{
+	size_t at;
+
+	for (at = PAGE - 1; at < PAGES * PAGE; at += PAGE)
+		if (pwrite(file, plain + at, 1, at) != 1)
+			return false;
+	return true;
+}
+
 /*
  * Direct reads: fsync() cleans the pages while the device is at it, but whoever is told
- * that it has done can rely on the next one.
+ * that it has done can rely on the next one, or on what SAVE is. With PART, the pages are
+ * dirty when it has done, but where blocks are smaller than a page, only a block of each.
  */
-static void do_direct(void)
+static void direct(int (*save)(int), bool part)
 {
 	static char plain[PAGES * PAGE] __attribute__((aligned(PAGE)));
 	unsigned int i, aio, round, pages;
@@ -921,27 +935,29 @@ static void do_direct(void)
 				ev.res = PAGES * PAGE;
 				if (aio) {
 					aio_read(ctx, fd);
-					if (fsync(file) ||
+					if (fsync(file) || (part && !write_part(plain)) ||
 					    syscall(__NR_io_getevents, ctx, 1, 1, &ev, NULL) != 1)
 						die("io_getevents");
 				} else {
 					child = fork();
 					if (!child)
-						_exit(usleep(DELAY_US / 3) || fsync(file));
+						_exit(usleep(DELAY_US / 3) || fsync(file) ||
+						      (part && !write_part(plain)));
 					if (pread(fd, map, PAGES * PAGE, 0) != PAGES * PAGE)
 						die("pread");
 				}
-				if (fsync(file))
-					die("fsync");
+				if (save(file))
+					die("sync");
 				pages += unsaved(plain);
 				if (child > 0)
 					waitpid(child, NULL, 0);
 				if (ev.res != PAGES * PAGE || memcmp(map, plain, PAGES * PAGE))
 					die("data in the mapping");
 			}
-			printf("%s %s of %s, fsync meanwhile: %u of %lu pages not saved by the next\n",
-			       pages ? "not ok" : "ok", aio ? "io_submit" : "pread", sources[i], pages,
-			       ROUNDS * PAGES);
+			printf("%s %s of %s, fsync%s meanwhile: %u of %lu pages not saved by the next %s\n",
+			       pages ? "not ok" : "ok", aio ? "io_submit" : "pread", sources[i],
+			       part ? " and write of a byte" : "", pages, ROUNDS * PAGES,
+			       save == fsync ? "fsync" : "syncfs");
 			fflush(stdout);
 			if (pages)
 				failed = 1;
@@ -951,6 +967,21 @@ static void do_direct(void)
 	syscall(__NR_io_destroy, ctx);
 	fifo.sched_priority = 0;
 	sched_setscheduler(0, SCHED_OTHER, &fifo);
+}
+
+static void do_direct(void)
+{
+	direct(fsync, false);
+}
+
+static void do_direct_syncfs(void)
+{
+	direct(syncfs, false);
+}
+
+static void do_direct_part(void)
+{
+	direct(fsync, true);
 }
 
 static const struct { const char *name; void (*fn)(void); } cases[] = {
@@ -963,6 +994,8 @@ static const struct { const char *name; void (*fn)(void); } cases[] = {
 	{ "uring", do_uring },
 	{ "readers", do_readers },
 	{ "direct", do_direct },
+	{ "direct-syncfs", do_direct_syncfs },
+	{ "direct-part", do_direct_part },
 	{ "async", do_async },
 };
 
