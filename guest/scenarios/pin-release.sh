@@ -6,7 +6,7 @@ TIMEOUT=120
 STOCK=skip
 
 requires() {
-	need_cmd dmsetup
+	need_cmd dmsetup fio
 	need_file /sys/kernel/tracing/events/writeback/writeback_bounce_page
 	requires_fs ext4 xfs
 }
@@ -55,5 +55,13 @@ run() {
 	sync
 	mark_bounced
 	race /mnt/data
+	expect_bounced 0 exactly
+	# A direct write from shared memory, which is pinned and is in the page cache: it has
+	# no storage, so nothing is written back.
+	[[ $BASE != 5.4 ]] || return 0
+	truncate -s 1m /dev/shm/buffer
+	fio --name=fixed --filename=/dev/vdb --offset=256m --size=4m --bs=256k --rw=write --direct=1 \
+		--ioengine=io_uring --fixedbufs=1 --iomem=mmapshared:/dev/shm/buffer --eta=never \
+		>/out/fio.txt 2>&1 || fail "fio: $(grep -m 1 -E 'error=|err= *[1-9]|fio:' /out/fio.txt)"
 	expect_bounced 0 exactly
 }
