@@ -19,6 +19,15 @@ proxy_new() {
 	echo "$1" >/run/proxy
 	until [ "$(grep -cx "$1" /run/proxy.log)" -gt "$n" ]; do sleep 0.02; done
 	END
+	# until.sh PATTERN FILE: waits for a line of it that awk finds, at most 2 minutes.
+	cat >/run/until.sh <<-'END'
+	for n in $(seq 1200); do
+		awk "$1 { found = 1 } END { exit !found }" "$2" && exit
+		sleep 0.1
+	done
+	exit 1
+	END
+	PROXY_STUCK="sh=sh /run/until.sh '\$3 ~ /:$(printf %04X "$1")\$/ && substr(\$5, 1, 8) >= \"00001000\"' /proc/net/tcp"
 }
 
 # What the proxy shall do, as steps of pinrace.
@@ -26,6 +35,9 @@ PROXY_HOLD='sh=sh /run/proxy.sh hold'
 PROXY_PASS='sh=sh /run/proxy.sh pass'
 PROXY_SWALLOW='sh=sh /run/proxy.sh swallow'
 PROXY_DROP='sh=sh /run/proxy.sh drop'
+# Wait until it has swallowed 256 KiB of WRITEs, in one or in a few; and, $PROXY_STUCK, until
+# 4 KiB and more cannot leave the client's socket, as it holds.
+PROXY_SWALLOWED="sh=sh /run/until.sh '\$1 == \"swallowed\" && \$3 > 4096 && (sum += \$3) >= 262144' /run/proxy.log"
 
 # ---- NFS -------------------------------------------------------------------
 
@@ -52,10 +64,21 @@ nfs_server() {
 	nfsd_start /export all_squash,anonuid=0,anongid=0,sec=sys:krb5i:krb5p
 }
 
+# opened PID PATTERN: the process has a file open whose path is like that.
+opened() {
+	local f
+	for f in "/proc/$1/fd"/*; do
+		# shellcheck disable=SC2053 # it is a pattern
+		[[ $(readlink "$f") != $2 ]] || return 0
+	done
+	return 1
+}
+kdc_listens() { (exec 3<>/dev/tcp/127.0.0.1/88) 2>/dev/null; }
+
 # nfs_kerberos: a realm of one machine, with the keys of the server in the keytab,
 # which are those of the client as well.
 nfs_kerberos() {
-	local kdc=/run/kdc
+	local kdc=/run/kdc svcgssd gssd
 	mkdir -p $kdc
 	cat >/etc/krb5.conf <<-END
 	[libdefaults]
@@ -92,7 +115,14 @@ nfs_kerberos() {
 	krb5kdc -n >/run/krb5kdc.log 2>&1 &
 	modprobe rpcsec_gss_krb5
 	rpc.svcgssd -f -vv >/run/svcgssd.log 2>&1 &
+	svcgssd=$!
 	rpc.gssd -f -vv -p /run/rpc_pipefs >/run/gssd.log 2>&1 &
+	gssd=$!
+	wait_for 60 kdc_listens || fail "error: krb5kdc does not listen: $(tail -n 1 /run/krb5kdc.log)"
+	wait_for 60 opened $svcgssd '/proc/*/auth.rpcsec.init/channel' ||
+		fail "error: rpc.svcgssd: $(tail -n 1 /run/svcgssd.log)"
+	# By this pipe, of no mount, the kernel knows that there is a gssd.
+	wait_for 60 opened $gssd '*/gssd/clnt*/gssd' || fail "error: rpc.gssd: $(tail -n 1 /run/gssd.log)"
 }
 
 # nfs_mount OPTION...: the export on /mnt, through the proxy.

@@ -216,7 +216,7 @@ held_race() {
 	mark_bounced
 	dm_hold source
 	pinrace -f "$file" -l "$len" -s $SOURCE "$@" \
-		dirty=1 read "$hold" 'fsync&' wb settle=500 "sh=$RELEASE source" reap \
+		dirty=1 read "$hold" 'fsync&' wb settle=1000 "sh=$RELEASE source" reap \
 		"$release" join | tee /run/race
 	grep -qx 'fsync ok' /run/race || fail "$(cat /run/race)"
 }

@@ -110,12 +110,13 @@ is_gone() { ! grep -qs '^State:.[^Z]' "/proc/$1/status"; }
 # net_pinned killable|unkillable: a reader whose data does not come holds pins on its pages. It is
 # killed, which ends it where it is killable; the pins stay until the answer has come.
 net_pinned() {
-	local pid n
+	local pid n limit=15
+	is_patched || limit=4 # it has to run out there
 	net_cold
 	dm_hold server
 	dd if=$NET/source of=/dev/null bs=$NET_LEN count=1 iflag=direct 2>/run/dd &
 	pid=$!
-	if ! wait_for 15 pins_at_least $NET_PAGES; then
+	if ! wait_for $limit pins_at_least $NET_PAGES; then
 		n=$(pins_outstanding)
 		dm_release server
 		fail "$n of $NET_PAGES pages that are being read into are pinned"

@@ -69,7 +69,7 @@ rdma_end() {
 }
 rdma_owner() { rdma_end "${@:2}" "$1" >/run/rdma 2>&1; }
 rdma_writer() {
-	rdma_end -p -t "$(scaled 240)" >/run/peer 2>&1 ||
+	rdma_end -p -t "$(patient 240)" >/run/peer 2>&1 ||
 		fail "error: the peer: $(tail -n 1 /run/peer)"
 	info "the peer $(tail -n 1 /run/peer)"
 	pins_balanced 10 || fail "the peer: $(pins_outstanding) pins acquired and not released"
@@ -83,9 +83,21 @@ rdma_peer() {
 	rdma_writer
 }
 
+# rdma_last_sync FILE DEVICE: the one that a power cut must leave. DEVICE, where its pages
+# go to, is held until the peer has changed 32 of them and more. What is dirtied is what
+# the peer writes, too (see rdmasync.c).
+rdma_last_sync() {
+	mark_bounced
+	pinrace -f "$1" -l $RDMA_LEN dirty=0 changed=32 "sh=$HOLD $2" 'fsync&' wb settle=1000 \
+		changed=32 "sh=$RELEASE $2" join >/run/race 2>&1 || fail "error: the last sync: $(tail -n 1 /run/race)"
+	grep -qx 'fsync ok' /run/race || fail "the last sync: $(cat /run/race)"
+	info "the last sync: pages bounced: $(($(bounced_now) - BOUNCED0))"
+}
+
 # rdma_sync FILE: first a part of the time up to deregistration, after which no pin
-# may be left; then all of it up to the power cut that follows when run() returns. A
-# kernel without counters of pins (stock 5.4) is not asked about them.
+# may be left; then all of it up to the power cut that follows when run() returns. Whether
+# a page changes while the disk, $RDMA_DISK, has it is left to chance, but not in the last
+# sync. A kernel without counters of pins (stock 5.4) is not asked about them.
 rdma_sync() {
 	local file=$1 seconds pages held writer
 	seconds=$(rdma_seconds)
@@ -112,6 +124,7 @@ rdma_sync() {
 	# what came after the last sync is not what a power cut may leave
 	rdma_idle || wait_for 60 rdma_said '^still written' || fail "error: the peer does not write any more"
 	info "$(tr '\n' ';' </run/rdma) pages bounced: $(($(bounced_now) - BOUNCED0))"
+	rdma_idle || rdma_last_sync "$file" "$RDMA_DISK"
 }
 
 # rdma_expect FILE: after the power cut every page can be read, and holds words
@@ -130,6 +143,8 @@ rdma_btrfs_new() {
 	modprobe dm-delay
 	dm_new disk "0 $((512 * 2048)) delay /dev/vda 0 0 /dev/vda 0 40"
 	fs_new btrfs /dev/mapper/disk /mnt
+	mount -o remount,noatime /mnt # to read the file never has to write
+	RDMA_DISK=disk
 	fillpat -l $RDMA_LEN /mnt/data
 	sync
 }
@@ -158,6 +173,8 @@ rdma_checker_run() {
 	dmsetup reload slow --table "0 $((64 * 2048)) delay /dev/vda 0 0 /dev/vda 0 40"
 	dm_release slow
 	fs_new "$1" "$CHECKER" /mnt
+	mount -o remount,noatime /mnt
+	RDMA_DISK=slow
 	fillpat -l $RDMA_LEN /mnt/data
 	sync
 	rdma_new

@@ -2,6 +2,7 @@
 # What every scenario can use. Helpers for devices are in lib-dev.sh.
 
 TIME_SCALE=${TIME_SCALE:-1}     # 1 on a plain kernel, more on a slow (debug) one
+PATIENCE=${PATIENCE:-$TIME_SCALE} # the same for limits, which cost nothing when all works
 PHASE=${PHASE:-run}             # run, or verify after a power cut
 SCENARIO=${SCENARIO:-none}
 VERDICT_FILE=/run/verdict
@@ -82,8 +83,10 @@ pins_balanced() {
 	return 1
 }
 
-# scaled N: N seconds on a plain kernel, more on a slow one.
+# scaled N, patient N: N seconds on a plain kernel, more on a slow one: of something to do,
+# as a limit.
 scaled() { awk -v a="$1" -v b="$TIME_SCALE" 'BEGIN { print a * b }'; }
+patient() { awk -v a="$1" -v b="$PATIENCE" 'BEGIN { print int(a * b + 1) }'; }
 
 # etc_names NAME...: names of this machine, for daemons; nothing is looked up elsewhere.
 etc_names() {
@@ -94,7 +97,7 @@ etc_names() {
 # wait_for SECONDS COMMAND...: polls until the command succeeds; 20 times at least.
 wait_for() {
 	local n end
-	end=$(awk -v a="$1" -v b="$TIME_SCALE" -v now=$SECONDS 'BEGIN { print int(now + a * b + 1) }')
+	end=$((SECONDS + $(patient "$1")))
 	shift
 	for ((n = 0; n < 20 || SECONDS < end; n++)); do
 		"$@" && return 0

@@ -8,9 +8,9 @@
 #   -q           no progress lines, only the verdict
 # Exit code: 0 pass, 1 fail, 3 skip, 2 could not be run.
 # Results: build/BASE/results/KERNEL/SCENARIO.{log,verdict,out/}
-# Environment: BASE, TIME_SCALE (factor on all time limits), KEEP=1 (keep the disks),
-#   GUEST_ACCEL, GUEST_SMP, GUEST_MEM, GUEST_ARGS, GUEST_CMDLINE (more of QEMU and kernel),
-#   GUEST_TIMEOUT (instead of the scenario's TIMEOUT)
+# Environment: BASE, TIME_SCALE (factor on all times; on limits it is 4 if this is from 1 to 4),
+#   KEEP=1 (keep the disks), GUEST_ACCEL, GUEST_SMP, GUEST_MEM, GUEST_ARGS, GUEST_CMDLINE
+#   (more of QEMU and kernel), GUEST_TIMEOUT (instead of the scenario's TIMEOUT, exactly)
 . "$(dirname "$0")/lib.sh"
 
 kernel='' scenario='' quiet=
@@ -65,11 +65,13 @@ esac
 rel=$(find "$mods/lib/modules" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | head -n 1) || true
 [[ $rel ]] || die "no modules in $mods/lib/modules: build this kernel again"
 scale=${TIME_SCALE:-$scale}
+# Limits cost nothing when all works, and machines differ: they are larger than what is slept.
+patience=$(awk -v s="$scale" -v t="${GUEST_TIMEOUT:-}" 'BEGIN { print (t || s < 1 || s > 4 ? s : 4) }')
 
 res=$BUILD/results/$kernel
 log=$res/$scenario.log out=$res/$scenario.out run=$ROOT/build/run/$BASE-$kernel-$scenario
 mkdir -p "$res" "$run"
-rm -rf "$out" "$res/$scenario.verdict" "$log".{run,verify}
+rm -rf "$out" "$res/$scenario.verdict" "$log".{run,verify,peer}
 mkdir -p "$out"
 : >"$log"
 
@@ -126,15 +128,26 @@ qemu() {
 	qpid=$!
 }
 
-# wait_qemu SECONDS LOG: until QEMU ends or the limit is reached; progress meanwhile.
-# Fails when the limit was reached, or before if the guest has not come to user space,
-# which is in $alive.
+# user_space LOG: the guest has come there, and the second one if there is one.
+user_space() { grep -qs '@@' "$1" && { [[ ! $peerpid ]] || grep -qs '@@' "$log.peer"; }; }
+
+# wait_qemu SECONDS LOG: until QEMU ends, whose exit code is in $qrc, or the limit is
+# reached; progress meanwhile. The limit counts from user space on, which is in $alive.
+# Before, a guest is given up when its console has been silent for $boot s, as one that
+# has lost its timer, or after 4 times as much. A trial boot has the limit for all of it.
 wait_qemu() {
-	local limit=$1 console=$2 start=$SECONDS shown=0 seen=0 n
-	alive=
+	local limit=$1 console=$2 start=$SECONDS grown=$SECONDS size=0 shown=0 seen=0 over n
+	alive='' qrc=0
 	while kill -0 "$qpid" 2>/dev/null; do
-		[[ $alive ]] || ! grep -qs '@@' "$console" || alive=1
-		if ((SECONDS - start > (alive || limit < boot ? limit : boot))); then
+		if [[ ! $alive && $phase != trial ]]; then
+			n=$(cat "$console" "$log.peer" 2>/dev/null | wc -c) || true
+			((n == size)) || size=$n grown=$SECONDS
+			! user_space "$console" || alive=1 start=$SECONDS shown=0
+		fi
+		over=$((SECONDS - start > limit))
+		[[ $alive || $phase == trial ]] ||
+			over=$((SECONDS - grown > boot || SECONDS - start > 4 * boot))
+		if ((over)); then
 			kill -9 "$qpid"
 			wait "$qpid" 2>/dev/null || true
 			qpid=''
@@ -151,7 +164,7 @@ wait_qemu() {
 			echo "   $kernel/$scenario: $phase, $shown s (at most $limit s)"
 		fi
 	done
-	wait "$qpid" 2>/dev/null || true
+	wait "$qpid" 2>/dev/null || qrc=$?
 	qpid=''
 }
 
@@ -205,11 +218,11 @@ peer_end() {
 	cat "$log.peer" >>"$log" 2>/dev/null || true
 	rm -f "$log.peer"
 }
-parameters() { echo "pw.scenario=$scenario pw.phase=$phase pw.timescale=$scale pw.kernel=$want pw.base=$BASE pw.timeout=${GUEST_TIMEOUT:-}"; }
+parameters() { echo "pw.scenario=$scenario pw.phase=$phase pw.timescale=$scale pw.patience=$patience pw.kernel=$want pw.base=$BASE pw.timeout=${GUEST_TIMEOUT:-}"; }
 
 # The scenario's time budget, read without running it.
 timeout=${GUEST_TIMEOUT:-$(sed -n 's/^TIMEOUT=\([0-9]*\).*/\1/p' "$file" | head -n 1)}
-read -r boot limit < <(awk -v t="${timeout:-180}" -v s="$scale" 'BEGIN { print int(90 * s), int((t + 90) * s) }')
+read -r boot limit < <(awk -v t="${timeout:-180}" -v s="$scale" -v p="$patience" 'BEGIN { print int(90 * s), int(t * p + 90 * s) }')
 
 # What it wants of QEMU, and on the kernel's command line.
 qemuargs=$(sed -n 's/^QEMUARGS="\(.*\)"$/\1/p' "$file" | head -n 1)
@@ -246,11 +259,12 @@ for phase in run verify; do
 	for try in 1 2; do
 		[[ ! $peer || $phase != run ]] || peer_start
 		qemu "$accel" "$log.$phase" "$(parameters)"
-		late=
+		late='' began=$SECONDS
 		wait_qemu "$limit" "$log.$phase" || late=1
 		peer_end
 		[[ $late && ! $alive && $try == 1 ]] || break
-		[[ $quiet ]] || echo "   $kernel/$scenario: not booted within $boot s: once more"
+		[[ $quiet ]] || echo "   $kernel/$scenario: not booted after $((SECONDS - began)) s: once more"
+		[[ $phase != run ]] || : >"$log" # nothing but what the peer had to say
 	done
 	cat "$log.$phase" >>"$log" 2>/dev/null || true
 	rm -f "$log.$phase"
@@ -275,11 +289,18 @@ if [[ $verdict == pass ]] && ((splats > 0)); then
 fi
 
 if [[ ! $verdict ]]; then
-	if [[ -s $run/qemu.txt && ! -s $log ]]; then
+	if [[ -s $run/qemu.txt && ! -s $log && ! $late ]]; then
 		die "QEMU did not start: $(tail -n 1 "$run/qemu.txt")"
 	fi
 	why="no verdict: the guest ended early"
+	case $qrc in
+	0) ;;
+	137) why+=", QEMU was killed" ;;
+	*) why+=", QEMU with exit code $qrc" ;;
+	esac
+	[[ ! -s $run/qemu.txt ]] || why+=", QEMU: $(tail -n 1 "$run/qemu.txt")"
 	[[ ! $late ]] || why="no verdict within $limit s: hang"
+	[[ ! $late || $alive ]] || why="no verdict: not booted within $((SECONDS - began)) s: hang"
 	[[ ! $splat ]] || why+=" ($splat)"
 	tail_log "$why"
 	finish fail "$why"

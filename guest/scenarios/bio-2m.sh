@@ -15,6 +15,7 @@ requires() {
 
 run() {
 	local t=/sys/kernel/tracing biggest
+	echo 1 >/proc/sys/vm/compact_memory
 	echo always >/sys/kernel/mm/transparent_hugepage/enabled
 	echo 1 >$t/events/block/block_bio_queue/enable
 	(checker_race xfs 64 2097152 -H) || biggest=failed

@@ -36,7 +36,7 @@ run() {
 	fillpat -l 1m /mnt/mem
 	sync
 	mark_bounced
-	while :; do
+	while [[ ! -e /run/stop ]]; do
 		sync /mnt/mem 2>>/run/sync-error || break
 	done &
 	syncer=$!
@@ -46,8 +46,8 @@ run() {
 	engine io_uring /dev/mapper/disk --ioengine=io_uring "$mem"
 	engine io_uring-fixed /dev/mapper/disk --ioengine=io_uring --fixedbufs=1
 	engine sg "$DIF" --ioengine=sg --offset=52m --bsrange=4k-4k "$mem"
-	kill "$syncer" 2>/dev/null || true
-	wait "$syncer" 2>/dev/null || true
+	touch /run/stop
+	wait "$syncer" || true
 	[[ ! -s /run/sync-error ]] || fail "sync: $(head -n 1 /run/sync-error)"
 	expect_bounced 1
 	umount /mnt

@@ -71,7 +71,7 @@ run() {
 	sql -e "create database pw; use pw; create table t (client int, id int, v text, primary key (client, id)) engine=innodb;
 		create table sum (client int primary key, last int, total bigint) engine=innodb;
 		insert into sum values (1,0,0),(2,0,0),(3,0,0),(4,0,0)"
-	for ((n = 1; n <= CLIENTS; n++)); do client $n 60 & pids+=($!); done
+	for ((n = 1; n <= CLIENTS; n++)); do client $n 25 & pids+=($!); done
 	wait "${pids[@]}" || fail "a client: $(cat /out/client*.txt | grep -m 1 ERROR)"
 	if is_patched; then
 		info "$(($(vmstat nr_foll_pin_acquired) - before)) pins"

@@ -30,7 +30,7 @@ run() {
 	mark_bounced
 	dm_hold source
 	pinrace -f /mnt/data -l 256k -s "$SOURCE" \
-		dirty=1 read "$PROXY_HOLD" 'fsync&' wb settle=1000 \
+		dirty=1 read "$PROXY_HOLD" 'fsync&' wb settle=1000 "$PROXY_STUCK" \
 		"sh=$RELEASE source" reap "$PROXY_PASS" join | tee /run/race
 	refused=$(($(nfsd_refused) - refused))
 	grep -qx 'fsync ok' /run/race || fail "$(cat /run/race), the server refused $refused calls"

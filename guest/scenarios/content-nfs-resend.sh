@@ -22,7 +22,7 @@ run() {
 	dm_hold source
 	pinrace -f /mnt/data -l 256k -s "$SOURCE" \
 		dirty=1 read "$PROXY_SWALLOW" 'fsync&' wb settle=1000 \
-		"sh=$RELEASE source" reap "$PROXY_DROP" join | tee /run/race
+		"$PROXY_SWALLOWED" "sh=$RELEASE source" reap "$PROXY_DROP" join | tee /run/race
 	grep -qx 'fsync ok' /run/race || fail "$(cat /run/race)"
 	cat /run/proxy.log
 	# The WRITEs among them: 256 KiB in one or in a few.

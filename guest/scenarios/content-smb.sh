@@ -13,11 +13,12 @@ ONLY="6.1"
 requires() { requires_smb; }
 
 # The pages stay locked until the message is in the socket, and the read, which has
-# landed long before, is reported only when they could be marked dirty.
+# landed long before, is reported only when they could be marked dirty. All of it has to
+# take less than 15 s, after which the client gives up a message that is stuck.
 race() {
 	dm_hold source
 	pinrace -f /mnt/data -l 256k -s "$SOURCE" "dirty=$1" read "$PROXY_HOLD" 'fsync&' wb settle=500 \
-		"sh=$RELEASE source" settle=2000 "$PROXY_PASS" reap join | tee /run/race
+		"$PROXY_STUCK" "sh=$RELEASE source" landed "$PROXY_PASS" reap join | tee /run/race
 	grep -qx 'fsync ok' /run/race || fail "$2: $(cat /run/race)"
 	expect_pages "$2, data on the server" "$(pagecheck -g "$1" /export/data)" old
 }

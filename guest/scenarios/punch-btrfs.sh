@@ -21,6 +21,10 @@ hole_is_zero() { cmp -s -n $HOLE -i 4096:0 /mnt/data /dev/zero; }
 # punch_reads: a read of the disk is under way.
 punch_reads() { (($(awk '{ print $1 }' "/sys/dev/block/$(stat -Lc %Hr:%Lr /dev/mapper/disk)/inflight"))); }
 
+# reserved: bytes that have their space. all_reserved SINCE: those of the device, too.
+reserved() { cat /sys/fs/btrfs/*-*/allocation/data/bytes_may_use; }
+all_reserved() { (($(reserved) >= $1 + LEN)); }
+
 # disk_with_edge SECTOR: from now on what is in that page of the disk is in /dev/mapper/edge.
 disk_with_edge() {
 	local size=$((512 * 2048))
@@ -35,7 +39,7 @@ disk_with_edge() {
 }
 
 run() {
-	local page sector race
+	local page sector race since
 	source_new 1
 	dm_linear disk /dev/vda 0 512
 	fs_new btrfs /dev/mapper/disk /mnt
@@ -59,9 +63,15 @@ run() {
 	wait $race || fail "error: pinrace"
 
 	# Writeback gives the pages to the worker. When it has done, those of the hole are
-	# written, and get an extent together with those behind it.
+	# written, and get an extent together with those behind it. (On a patched kernel it
+	# waits until the hole is punched.)
+	since=$(reserved)
 	xfs_io -c 'sync_range -w 0 0' /mnt/data
-	sleep "$(scaled 2)"
+	if is_patched; then
+		sleep "$(scaled 5)"
+	else
+		wait_for 30 all_reserved "$since" || fail "error: the worker has not done"
+	fi
 	xfs_io -c "sync_range -w 4096 $HOLE" /mnt/data
 	[[ ! -e /run/punched ]] || fail "error: the hole is punched already"
 	dm_release edge

@@ -16,6 +16,11 @@
  *	msync       the same with msync
  *	fsync&      start the fsync in a thread of its own
  *	msync&      the same with msync
+ *	landed      wait until the data of these reads is in the mapping, whether or
+ *	            not they are reported as done: the first and the last word of each
+ *	            is what the source holds (see pattern.h)
+ *	changed=N   wait until N pages of the mapping are not what they were when the
+ *	            step began: a device writes to them without pause
  *	wb          wait until all pages of the mapping are under writeback and
  *	            the thread sleeps: what it had to submit is submitted
  *	settle=MS   like wb for file systems that leave the writing to other
@@ -37,6 +42,7 @@
 #include <time.h>
 
 #define MAX_RANGES 64
+#define GIVE_UP 120	/* seconds that a step waits */
 #define KPF_WRITEBACK 8
 #define KPF_COMPOUND_TAIL 16
 
@@ -148,6 +154,47 @@ static void step_reap(void)
 	in_flight = 0;
 }
 
+/* Is word pos of the buffer that of the source? */
+static bool word_landed(uint64_t pos)
+{
+	return *(volatile uint64_t *)(t.buf + pos) == word_at('S', 0, t.off + pos);
+}
+
+static void step_landed(void)
+{
+	int tries, i;
+
+	for (tries = 0; tries < GIVE_UP * 50; tries++, msleep(20)) {
+		for (i = 0; i < ranges; i++)
+			if (!word_landed(range[i].off) ||
+			    !word_landed(range[i].off + range[i].len - 8))
+				break;
+		if (i == ranges)
+			return;
+	}
+	die("read %d did not land in %d s", i, GIVE_UP);
+}
+
+static void step_changed(size_t want)
+{
+	char *before = malloc(map_len());
+	size_t pos, n = 0;
+	int tries;
+
+	if (!before)
+		die("no memory");
+	memcpy(before, t.map, map_len());
+	for (tries = 0; tries < GIVE_UP * 50; tries++, msleep(20)) {
+		for (pos = n = 0; pos < map_len(); pos += PG)
+			n += memcmp(before + pos, t.map + pos, PG) != 0;
+		if (n >= want) {
+			free(before);
+			return;
+		}
+	}
+	die("%zu pages changed in %d s, not %zu", n, GIVE_UP, want);
+}
+
 static int do_sync(bool use_msync)
 {
 	int r = use_msync ? msync(t.map, map_len(), MS_SYNC) : fsync(t.fd);
@@ -224,7 +271,7 @@ static void step_wb(unsigned int settle)
 	int tries, calm = 0;
 	size_t missing = 0;
 
-	for (tries = 0; tries < 600; tries++, msleep(50)) {
+	for (tries = 0; tries < GIVE_UP * 20; tries++, msleep(50)) {
 		if (__atomic_load_n(&sync_done, __ATOMIC_SEQ_CST))
 			die("the sync was over (%s) before the read landed: nothing was held",
 			    sync_error ? strerrorname_np(sync_error) : "ok");
@@ -233,7 +280,7 @@ static void step_wb(unsigned int settle)
 		if (calm * 50 > (settle ? (int)settle : 200))
 			return;
 	}
-	die("%zu pages did not come under writeback in 30 s", missing);
+	die("%zu pages did not come under writeback in %d s", missing, GIVE_UP);
 }
 
 static void step(const char *s)
@@ -247,6 +294,10 @@ static void step(const char *s)
 		step_read();
 	else if (!strcmp(s, "reap"))
 		step_reap();
+	else if (!strcmp(s, "landed"))
+		step_landed();
+	else if (!strncmp(s, "changed=", 8))
+		step_changed(atoi(arg));
 	else if (!strcmp(s, "fsync") || !strcmp(s, "msync"))
 		report(*s == 'm', do_sync(*s == 'm'));
 	else if (!strcmp(s, "fsync&") || !strcmp(s, "msync&"))

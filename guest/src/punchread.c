@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * punchread FILE SOURCE
+ * punchread FILE SOURCE HOLD RELEASE
  *
  * Maps FILE, of which a large folio is in the page cache, and lets a direct read bring
- * data to some pages of it from SOURCE, which has to be slow to read. Meanwhile a hole
- * is punched in the pages behind. The data has to be there afterwards, in the mapping
- * and after a sync on the disk, and the hole has to be empty. Prints "ok", "not ok" or
- * "skip" (no large folio) with what was found; exits 1 for "not ok".
+ * data to some pages of it from SOURCE, which the command HOLD keeps waiting. A hole is
+ * punched in the pages behind, and the command RELEASE lets the data come. They have to
+ * be there afterwards, in the mapping and after a sync on the disk, and the hole has to
+ * be empty. Prints "ok", "not ok" or "skip" (no large folio) with what was found; exits
+ * 1 for "not ok".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -73,8 +74,8 @@ int main(int argc, char **argv)
 	int file, source;
 	char *map;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: punchread FILE SOURCE\n");
+	if (argc != 5) {
+		fprintf(stderr, "usage: punchread FILE SOURCE HOLD RELEASE\n");
 		return 2;
 	}
 	source = open(argv[2], O_RDWR | O_DIRECT);
@@ -102,10 +103,14 @@ int main(int argc, char **argv)
 	cb.aio_fildes = source;
 	cb.aio_buf = (uintptr_t)map + AT;
 	cb.aio_nbytes = len;
+	if (system(argv[3]))
+		die(argv[3]);
 	if (syscall(__NR_io_setup, 1, &ctx) || syscall(__NR_io_submit, ctx, 1, &cbs) != 1)
 		die("io_submit");
 	if (fallocate(file, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, AT + len, len))
 		die("fallocate");
+	if (system(argv[4]))
+		die(argv[4]);
 	if (syscall(__NR_io_getevents, ctx, 1, 1, &ev, NULL) != 1 || ev.res != (int64_t)len)
 		die("io_getevents");
 

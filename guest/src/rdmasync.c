@@ -55,7 +55,7 @@
 #define CHUNK		(64UL << 10)
 #define PASSES		16		/* that differ; then they come again */
 #define STALL		60		/* seconds: guests may be slow */
-#define BOOT		240		/* seconds until the peer comes, if it is a guest that boots */
+#define BOOT		600		/* seconds until the peer comes, if it is a guest that boots */
 #define CONNECT_MS	5000		/* for each step of making or ending a connection */
 
 /* What the peer has to know of the owner's memory: LEN bytes of the file, and behind
@@ -244,7 +244,7 @@ static uint64_t write_on(struct side *s, const struct target *t, char *buf, bool
 		for (; n > 0; n--) {
 			if (wc[n - 1].status == IBV_WC_SUCCESS)
 				flying--;
-			else if (disconnected(s, CONNECT_MS))
+			else if (disconnected(s, STALL * 1000))
 				return pos;	/* the owner has cut us off */
 			else
 				die("RDMA_WRITE: %s", ibv_wc_status_str(wc[n - 1].status));

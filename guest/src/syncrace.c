@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-#define STUCK 20	/* seconds without a round */
+#define STUCK 60	/* seconds without a round */
 
 static int fd, sfd;
 static size_t pages = 2;

@@ -11,9 +11,10 @@
  *	swallow  read it, as a server does that gets a request and then crashes
  *	drop     cut all connections, and pass what comes on new ones
  *
- * It knows the records of ONC RPC, by their transaction number. When a record
- * has been sent that was sent before, it says "resent XID BYTES same", or
- * "different" if its bytes were others the first time.
+ * It knows the records of ONC RPC, by their transaction number. When all of a record
+ * has been swallowed, it says "swallowed XID BYTES". When a record has been sent that
+ * was sent before, it says "resent XID BYTES same", or "different" if its bytes were
+ * others the first time.
  */
 #include "pattern.h"
 #include <arpa/inet.h>
@@ -117,6 +118,8 @@ static void record_done(struct conn *c)
 
 	memcpy(&xid, c->head + 4, 4);
 	xid = ntohl(xid);
+	if (state == SWALLOW)
+		printf("swallowed %08x %zu\n", xid, c->len);
 	for (i = 0; i < nr_records; i++) {
 		struct record *r = &records[i];
 
