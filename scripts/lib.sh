@@ -78,34 +78,6 @@ busy() {
 	return $rc
 }
 
-# git as if nobody had configured anything: the same output on every machine.
-plain_git() {
-	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -c core.abbrev=12 \
-		-c user.name='Pinned Writeback' -c user.email=pinned-writeback@example.org \
-		-c commit.gpgsign=false -c gc.auto=0 "$@"
-}
-
-# export_series TREE FROM TO DIR: the commits as patch files.
-export_series() {
-	mkdir -p "$4"
-	plain_git -C "$1" format-patch -q --zero-commit --no-signature --no-numbered -o "$4" "$2..$3" >/dev/null
-}
-
-# apply_series TREE DIR: git am, or nothing at all. Fails with the reason in $am_error.
-# shellcheck disable=SC2034
-apply_series() {
-	local head out
-	am_error=
-	compgen -G "$2/*.patch" >/dev/null || return 0
-	head=$(git -C "$1" rev-parse HEAD)
-	if ! out=$("${AM_GIT:-plain_git}" -C "$1" am -q "$2"/*.patch 2>&1); then
-		am_error=$(grep -m 1 -E '^(error|fatal): |^Patch failed' <<<"$out") || am_error=${out%%$'\n'*}
-		git -C "$1" am --abort >/dev/null 2>&1 || true
-		[[ $(git -C "$1" rev-parse HEAD) == "$head" ]] || git -C "$1" reset -q --hard "$head"
-		return 1
-	fi
-}
-
 # verdict_of KERNEL SCENARIO: pass, fail, skip, or error: the scenario did not get as
 # far as to look at the kernel, which proves nothing. The reason is in $verdict_text.
 # shellcheck disable=SC2034
@@ -120,21 +92,7 @@ verdict_of() {
 	fi
 }
 
-# base_worktree NAME: build/BASE/NAME, a clean checkout of the base.
-base_worktree() {
-	local wt=$BUILD/$1
-	lock "$1"
-	[[ -d $BUILD/tree ]] || die "no build/$BASE/tree: run make tree"
-	if [[ -e $wt/.git ]] && git -C "$wt" rev-parse -q --verify HEAD >/dev/null 2>&1; then
-		git -C "$wt" am --abort >/dev/null 2>&1 || true
-		plain_git -C "$wt" checkout -q -f --detach base
-		git -C "$wt" clean -fdq
-	else
-		rm -rf "$wt"
-		git -C "$BUILD/tree" worktree prune
-		busy "checking out the base" plain_git -C "$BUILD/tree" worktree add -q --detach "$wt" base
-	fi
-}
-
 # shellcheck source=scripts/lib-scenarios.sh
 . "$ROOT/scripts/lib-scenarios.sh"
+# shellcheck source=scripts/lib-series.sh
+. "$ROOT/scripts/lib-series.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Usage: scripts/tree.sh
 # Makes build/BASE/tree: a git tree with the base source as one commit (tag base)
 # and the patches of patches/BASE on branch series. When the patches changed since
@@ -6,14 +7,14 @@
 # or changes that are in the tree only are never touched.
 # Environment: BASE
 . "$(dirname "$0")/lib.sh"
-[[ ${1:-} != -h ]] || usage 0
+parse_args 0 0 "$@"
 load_base
 need_tools git tar xz
 lock
 tree=$BUILD/tree patches=$ROOT/patches/$BASE short=build/$BASE/tree
 
 make_tree() {
-	local tmp=$tree.tmp v
+	local tmp=$tree.tmp v why
 	need_space 6 "the base source and a kernel build"
 	rm -rf "$tmp"
 	mkdir -p "$tmp"
@@ -29,17 +30,17 @@ make_tree() {
 	GIT_AUTHOR_DATE='2000-01-01T00:00:00Z' GIT_COMMITTER_DATE='2000-01-01T00:00:00Z' \
 		busy 'git commit' plain_git -C "$tmp" commit -q -m "${BASE_PACKAGE:-Linux} $v"
 	plain_git -C "$tmp" tag base
-	apply_series "$tmp" "$patches" || {
+	if ! why=$(apply_series "$tmp" "$patches"); then
 		rm -rf "$tmp"
-		die "patches/$BASE does not apply to Linux $v: $am_error"
-	}
+		die "patches/$BASE does not apply to Linux $v: $why"
+	fi
 	git -C "$tmp" rev-parse HEAD >"$BUILD/tree.head"
 	mv "$tmp" "$tree"
-	note "$short: Linux $v and $(git -C "$tree" rev-list --count base..HEAD) patches"
+	note "$short: Linux $v and $(count_patches "$patches") patches in $(topics | wc -l) topics"
 }
 
 update_tree() {
-	local branch head
+	local branch head tmp why
 	[[ -d $tree/.git && -n $(git -C "$tree" tag -l base) ]] ||
 		die "$short is not a tree that make tree made: move it away"
 	[[ ! -d $tree/.git/rebase-apply && ! -d $tree/.git/rebase-merge ]] ||
@@ -62,10 +63,10 @@ update_tree() {
 		die "patches/$BASE changed and $short has changes that are not committed: commit and make refresh, or git -C $short checkout ."
 	note "$short: patches/$BASE changed, applying them anew"
 	git -C "$tree" reset -q --hard base
-	apply_series "$tree" "$patches" || {
+	if ! why=$(apply_series "$tree" "$patches"); then
 		git -C "$tree" reset -q --hard "$head"
-		die "patches/$BASE does not apply: $am_error"
-	}
+		die "patches/$BASE does not apply: $why"
+	fi
 	git -C "$tree" rev-parse HEAD >"$BUILD/tree.head"
 }
 
