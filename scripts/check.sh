@@ -424,7 +424,7 @@ for b in "$ROOT"/bases/*; do
 done
 
 cd "$ROOT"
-for f in scripts/*.sh guest/*.sh guest/run guest/init guest/scenarios/*.sh .ci/run bases/*; do
+for f in scripts/*.sh guest/*/*.sh guest/run guest/init guest/scenarios/*/*.sh .ci/run bases/*; do
 	if text=$(shellcheck -x "$f" 2>&1); then ok "shellcheck $f"; else bad "shellcheck $f" "$text"; fi
 done
 ((unbuilt == 0)) || echo "not built here: $unbuilt (see above)"

@@ -25,11 +25,7 @@ while getopts hqk:s: o; do
 done
 [[ $kernel && $scenario ]] || usage 2 >&2
 load_base
-file=$ROOT/guest/scenarios/$scenario.sh
-if [[ $scenario == */* || ! -r $file ]]; then
-	names=$(cd "$ROOT/guest/scenarios" && printf '%s\n' *.sh | sed 's/\.sh$//' | tr '\n' ' ')
-	die "no scenario '$scenario': use one of: $names"
-fi
+file=$(scenario_file "$scenario") || die "no scenario '$scenario': make list shows them"
 command -v qemu-system-x86_64 >/dev/null || die "no qemu-system-x86_64: run make setup"
 
 # Where the kernel, its modules and its initramfs are.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Usage: scripts/soak.sh
 # Mixed load on ext4, XFS and btrfs at once, with data that can be judged word by word
-# and power cuts; then the same with allocations that fail (guest/scenarios/soak.sh).
+# and power cuts; then the same with allocations that fail (guest/soak/soak.sh).
 # Half an hour and 10 minutes by default, on the debug kernel; a line at least each
 # 30 s; the seed is the first of them. Exit code 0: nothing went wrong.
 # Environment: BASE, KERNEL (debug, patched, lean or stock), MINUTES (30; 0: no mixed load),

@@ -174,7 +174,7 @@ wrong_source() { # a tree named by the user that is not the base
 }
 
 long_left_out() {
-	[[ -r $ROOT/guest/scenarios/soak.sh ]]
+	[[ -r $ROOT/guest/soak/soak.sh ]]
 	local all
 	all=" $(scenarios | tr '\n' ' ') "
 	[[ $all != *' soak '* ]] || { echo "make test would run the soak"; return 1; }
@@ -199,7 +199,7 @@ guest_hangs() {
 
 lint() {
 	cd "$ROOT"
-	local f files=(scripts/*.sh guest/*.sh guest/run guest/init guest/scenarios/*.sh .ci/run bases/*)
+	local f files=(scripts/*.sh guest/*/*.sh guest/run guest/init guest/scenarios/*/*.sh .ci/run bases/*)
 	shellcheck -x "${files[@]}"
 	for f in scripts/*.sh; do
 		[[ $f == scripts/lib.sh ]] || "$f" -h | grep -q '^Usage: ' || { echo "$f -h gives no usage"; return 1; }

@@ -3,8 +3,9 @@
 # Runs the scenarios on the patched kernel, those that show a bug also on the stock
 # kernel (where they have to fail), and the tests of the harness itself. Last line:
 # N passed, N failed, N skipped; exit code 1 if any failed.
-# Environment: BASE, SCENARIO (only this one), KERNEL (only this one: stock, which then
-#   runs what it passes as well, lean, patched or debug), JOBS (guests at a time, default 2)
+# Environment: BASE, SCENARIO (only these: "boot rdma-*", "f1/"; make list shows all of them),
+#   KERNEL (only this one: stock, which then runs what it passes as well, lean, patched or
+#   debug), JOBS (guests at a time, default 2)
 . "$(dirname "$0")/lib.sh"
 
 # one KERNEL SCENARIO: a guest, and whether its verdict is the one expected.
@@ -31,12 +32,9 @@ esac
 
 load_base
 # Bad input first, before anything takes minutes.
-mapfile -t all < <(scenarios)
-if [[ ${SCENARIO:-} ]]; then
-	[[ " ${all[*]} " == *" $SCENARIO "* ]] ||
-		die "no scenario '$SCENARIO': use SCENARIO=x with one of: ${all[*]}"
-	all=("$SCENARIO")
-fi
+read -ra patterns <<<"${SCENARIO:-}"
+names=$(scenarios "${patterns[@]}") || exit
+mapfile -t all <<<"$names"
 case ${KERNEL:-} in
 '') kernels=(stock patched) ;;
 stock | lean | patched | debug) kernels=("$KERNEL") ;;

@@ -7,8 +7,8 @@ TIMEOUT=300
 STOCK=fail
 ONLY="6.1"
 
-# shellcheck source=guest/lib-net.sh
-. /proj/guest/lib-net.sh
+# shellcheck source=guest/lib/net.sh
+. /proj/guest/lib/net.sh
 
 requires() { need_cmd dmsetup fio; requires_fs ext4; requires_net_nfs; }
 

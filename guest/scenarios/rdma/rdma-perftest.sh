@@ -13,8 +13,8 @@ QEMUARGS="-netdev hubport,id=n0,hubid=0 -device virtio-net-pci,netdev=n0"
 RDMA=rxe
 RDMA_SECONDS=12 # 60 with GUEST_CMDLINE=pw.rdma=60
 
-# shellcheck source=guest/lib-rdma.sh
-. /proj/guest/lib-rdma.sh
+# shellcheck source=guest/lib/rdma.sh
+. /proj/guest/lib/rdma.sh
 
 SOURCE_FILE=/run/source
 HALF=$((127 * 4096)) # of RDMA_LEN

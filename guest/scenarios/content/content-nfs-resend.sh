@@ -3,8 +3,8 @@
 # it again, under the same transaction number. On a stock kernel a direct read that
 # landed in between has made another request of it.
 DESC="NFS, O_DIRECT read into a mapping between a WRITE and its retransmission"
-# shellcheck source=guest/lib-content.sh
-. /proj/guest/lib-content.sh
+# shellcheck source=guest/lib/content.sh
+. /proj/guest/lib/content.sh
 TIMEOUT=300
 STOCK=fail
 ONLY="6.1"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034 # scenarios use them
 # Helpers for scenarios about file systems that look at the content of pages
 # themselves, before the block layer sees them or without one: servers on the
-# loopback device. Sourced by guest/run after lib-dev.sh.
+# loopback device. Sourced by guest/run after dev.sh.
 
 # ---- a server that can be held ---------------------------------------------
 
@@ -50,8 +50,8 @@ names() {
 	hostname "$HOST"
 }
 
-# shellcheck source=guest/lib-nfs.sh
-. /proj/guest/lib-nfs.sh
+# shellcheck source=guest/lib/nfs.sh
+. /proj/guest/lib/nfs.sh
 
 requires_nfs() { requires_nfsd; need_cmd tcphold; }
 
@@ -139,8 +139,8 @@ nfsd_refused() { awk '$1 == "rpc" { print $4 }' /proc/net/rpc/nfsd; }
 
 # ---- SMB -------------------------------------------------------------------
 
-# shellcheck source=guest/lib-smb.sh
-. /proj/guest/lib-smb.sh
+# shellcheck source=guest/lib/smb.sh
+. /proj/guest/lib/smb.sh
 
 requires_smb() { need_cmd tcphold; requires_smbd; }
 

@@ -4,8 +4,8 @@
 # sent: the server refuses it, and fsync() fails with EACCES. An encrypted message is
 # a copy of its own: there nothing can go wrong, and nothing is bounced.
 DESC="SMB with signatures, O_DIRECT read into a mapping while a WRITE is being sent"
-# shellcheck source=guest/lib-content.sh
-. /proj/guest/lib-content.sh
+# shellcheck source=guest/lib/content.sh
+. /proj/guest/lib/content.sh
 TIMEOUT=240
 STOCK=fail
 ONLY="6.1"

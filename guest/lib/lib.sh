@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What every scenario can use. Helpers for devices are in lib-dev.sh.
+# What every scenario can use. Helpers for devices are in dev.sh.
 
 TIME_SCALE=${TIME_SCALE:-1}     # 1 on a plain kernel, more on a slow (debug) one
 PATIENCE=${PATIENCE:-$TIME_SCALE} # the same for limits, which cost nothing when all works

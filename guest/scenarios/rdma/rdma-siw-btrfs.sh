@@ -8,8 +8,8 @@ QEMUARGS="-netdev hubport,id=n0,hubid=0 -device virtio-net-pci,netdev=n0"
 RDMA=siw
 RDMA_SECONDS=12 # 60 with GUEST_CMDLINE=pw.rdma=60
 
-# shellcheck source=guest/lib-rdma.sh
-. /proj/guest/lib-rdma.sh
+# shellcheck source=guest/lib/rdma.sh
+. /proj/guest/lib/rdma.sh
 
 requires() { rdma_requires_btrfs; }
 run() { rdma_btrfs_run; }

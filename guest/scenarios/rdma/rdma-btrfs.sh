@@ -10,8 +10,8 @@ QEMUARGS="-netdev hubport,id=n0,hubid=0 -device virtio-net-pci,netdev=n0"
 RDMA=rxe
 RDMA_SECONDS=60
 
-# shellcheck source=guest/lib-rdma.sh
-. /proj/guest/lib-rdma.sh
+# shellcheck source=guest/lib/rdma.sh
+. /proj/guest/lib/rdma.sh
 
 requires() { rdma_requires_btrfs; }
 run() { rdma_btrfs_run; }

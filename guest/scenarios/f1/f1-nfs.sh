@@ -6,8 +6,8 @@ TIMEOUT=180
 STOCK=fail
 ONLY="6.1"
 
-# shellcheck source=guest/lib-net.sh
-. /proj/guest/lib-net.sh
+# shellcheck source=guest/lib/net.sh
+. /proj/guest/lib/net.sh
 
 requires() { need_cmd dmsetup; requires_fs ext4 btrfs; requires_net_nfs; }
 

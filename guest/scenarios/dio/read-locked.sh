@@ -9,8 +9,8 @@ TIMEOUT=120
 STOCK=pass
 ONLY="6.1"
 
-# shellcheck source=guest/lib-net.sh
-. /proj/guest/lib-net.sh
+# shellcheck source=guest/lib/net.sh
+. /proj/guest/lib/net.sh
 
 requires() { need_cmd dmsetup pidof; requires_fs ext4; requires_net_fuse; }
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Helpers for scenarios about direct I/O on network filesystems: real servers inside
-# the guest, on a disk that can be held. Sourced by those scenarios, after lib-dev.sh.
+# the guest, on a disk that can be held. Sourced by those scenarios, after dev.sh.
 #
 # While the disk of the server is held, a direct read is on its way: the client has
 # sent it, and whoever fills the pages has not got the data yet.
@@ -34,8 +34,8 @@ net_cold() {
 
 # ---- NFS -------------------------------------------------------------------
 
-# shellcheck source=guest/lib-nfs.sh
-. /proj/guest/lib-nfs.sh
+# shellcheck source=guest/lib/nfs.sh
+. /proj/guest/lib/nfs.sh
 
 requires_net_nfs() { requires_nfsd; need_cmd rpcbind; need_mod nfsv3; }
 
@@ -57,8 +57,8 @@ net_nfs_mount() {
 
 # ---- SMB -------------------------------------------------------------------
 
-# shellcheck source=guest/lib-smb.sh
-. /proj/guest/lib-smb.sh
+# shellcheck source=guest/lib/smb.sh
+. /proj/guest/lib/smb.sh
 
 net_smb_server() { smbd_start net $NET_DISK; }
 

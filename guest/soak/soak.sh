@@ -17,12 +17,11 @@
 DESC="half an hour of everything at once on ext4, XFS and btrfs; then without memory"
 TIMEOUT=600
 STOCK=fail
-LONG=1
 QEMUARGS="-netdev hubport,id=n0,hubid=0 -device virtio-net-pci,netdev=n0"
 RDMA=rxe
 
-# shellcheck source=guest/lib-rdma.sh
-. /proj/guest/lib-rdma.sh
+# shellcheck source=guest/lib/rdma.sh
+. /proj/guest/lib/rdma.sh
 
 read -ra FSES <<<"$(param fs | tr , ' ')"
 ((${#FSES[@]})) || FSES=(ext4 xfs btrfs)

@@ -5,8 +5,8 @@
 # has a copy to send, but reads the pages twice to make it: a race that cannot be
 # held.)
 DESC="NFS krb5i, O_DIRECT read into a mapping while a WRITE is being sent"
-# shellcheck source=guest/lib-content.sh
-. /proj/guest/lib-content.sh
+# shellcheck source=guest/lib/content.sh
+. /proj/guest/lib/content.sh
 TIMEOUT=300
 STOCK=fail
 ONLY="6.1"

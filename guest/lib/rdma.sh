@@ -163,7 +163,7 @@ rdma_btrfs_verify() {
 }
 
 # ---- a file system without checksums: the device below it has them (checker_new of
-# lib-dev.sh), on a disk that takes 40 ms for a write ----------------------------------
+# dev.sh), on a disk that takes 40 ms for a write ----------------------------------
 
 rdma_requires_checker() { need_cmd dmsetup; need_mod dm-integrity dm-delay; requires_fs "$1"; requires_rdma; }
 rdma_checker_run() {
