@@ -112,7 +112,8 @@ scenario_table() {
 		if (!(name in field))
 			field[name] = text
 	}
-	END { show_all() }' "$ROOT"/guest/scenarios/*/*.sh | LC_ALL=C sort -t "$(printf '\t')" -k 2,2 -k 1,1
+	END { show_all() }' "$ROOT"/guest/scenarios/*/*.sh |
+		LC_ALL=C sort -t "$(printf '\t')" -k 2,2 -k 1,1
 }
 
 # scenarios [PATTERN...]: prints the names of the scenarios for this base that match one of
@@ -145,7 +146,7 @@ scenarios() {
 			fi
 		done <<<"$table"
 		if [[ ! $matched && $other ]]; then
-			die "scenario '$pattern' is for base $other, not $BASE: use BASE=${other%% *}"
+			die "scenario '$pattern' is only for base $other: use BASE=${other%% *}"
 		elif [[ ! $matched ]]; then
 			die "no scenario '$pattern': make list shows them"
 		fi

@@ -30,10 +30,10 @@ lean) "$ROOT/scripts/build.sh" stock-lean ;;
 esac
 "$ROOT/scripts/build.sh" programs
 
-# Mounts, checks and power cuts take about as long as the load; guest.sh multiplies
-# by the kernel's factor.
+# Mounts, checks and power cuts take about as long as the load. The limits of the soak are
+# multiplied by the kernel's factor and no more.
 total=$((minutes * 60 * 5 / 2 + faults * 60 * 2))
 note "soak on $kernel: $minutes minutes of load, $faults without memory, seed $seed (SEED=$seed repeats it)"
-GUEST_MEM=${GUEST_MEM:-3072} GUEST_TIMEOUT=$((total / scale + 300)) \
+GUEST_MEM=${GUEST_MEM:-3072} LIMIT_FACTOR=$scale GUEST_TIMEOUT=$((total / scale + 300)) \
 	GUEST_CMDLINE="${GUEST_CMDLINE:-} pw.soak=$((minutes * 60)) pw.faults=$((faults * 60)) pw.seed=$seed" \
 	exec "$ROOT/scripts/guest.sh" -k "$kernel" -s soak

@@ -191,7 +191,7 @@ guest_ends() {
 
 guest_hangs() {
 	local out rc=0
-	out=$(TIME_SCALE=0.01 "$ROOT/scripts/guest.sh" -q -k patched -s boot) || rc=$?
+	out=$(DURATION_FACTOR=0.01 "$ROOT/scripts/guest.sh" -q -k patched -s boot) || rc=$?
 	((rc == 1)) || { echo "exit code $rc"; return 1; }
 	[[ $out == *"last 60 lines of build/$BASE/results/patched/boot.log"* && $out == *'hang'* ]] ||
 		{ echo "$out"; return 1; }

@@ -1,19 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # scenarios use them
-# Helpers for scenarios about file systems that look at the content of pages
-# themselves, before the block layer sees them or without one: servers on the
-# loopback device. Sourced by guest/run after dev.sh.
+# Helpers for scenarios about filesystems that read the content of pages themselves: servers on
+# the loopback device, behind a proxy that can be held. Sourced by these scenarios.
 
 # ---- a server that can be held ---------------------------------------------
 
-# proxy_new PORT SERVER_PORT: a tcphold.
+# proxy_new PORT SERVER_PORT: starts a tcphold between a client and its server.
 proxy_new() {
-	# Messages that do not fit into the buffers of a socket get stuck halfway.
+	# With small buffers a large message is stuck in the socket of its sender.
 	echo "4096 16384 16384" >/proc/sys/net/ipv4/tcp_wmem
 	echo "4096 16384 16384" >/proc/sys/net/ipv4/tcp_rmem
 	mkfifo /run/proxy
 	tcphold "$1" "$2" <>/run/proxy >/run/proxy.log 2>&1 &
 	wait_for 10 grep -qs ready /run/proxy.log || fail "error: no tcphold: $(cat /run/proxy.log)"
-	# Nothing may be sent between the command and its effect.
+	# proxy.sh COMMAND: returns when the command has taken effect.
 	cat >/run/proxy.sh <<-'END'
 	n=$(grep -cx "$1" /run/proxy.log)
 	echo "$1" >/run/proxy
@@ -27,7 +27,12 @@ proxy_new() {
 	done
 	exit 1
 	END
-	PROXY_STUCK="sh=sh /run/until.sh '\$3 ~ /:$(printf %04X "$1")\$/ && substr(\$5, 1, 8) >= \"00001000\"' /proc/net/tcp"
+	# A step of pinrace: wait until 4 KiB or more cannot leave the socket of the client.
+	# shellcheck disable=SC2016 # these are fields of awk
+	local to_port queue='substr($5, 1, 8) >= "00001000"'
+	# shellcheck disable=SC2016
+	printf -v to_port '$3 ~ /:%04X$/' "$1"
+	PROXY_STUCK="sh=sh /run/until.sh '$to_port && $queue' /proc/net/tcp"
 }
 
 # What the proxy shall do, as steps of pinrace.
@@ -35,48 +40,49 @@ PROXY_HOLD='sh=sh /run/proxy.sh hold'
 PROXY_PASS='sh=sh /run/proxy.sh pass'
 PROXY_SWALLOW='sh=sh /run/proxy.sh swallow'
 PROXY_DROP='sh=sh /run/proxy.sh drop'
-# Wait until it has swallowed 256 KiB of WRITEs, in one or in a few; and, $PROXY_STUCK, until
-# 4 KiB and more cannot leave the client's socket, as it holds.
-PROXY_SWALLOWED="sh=sh /run/until.sh '\$1 == \"swallowed\" && \$3 > 4096 && (sum += \$3) >= 262144' /run/proxy.log"
+# Wait until it has swallowed 256 KiB of WRITEs, in one or in a few.
+PROXY_SWALLOWED="sh=sh /run/until.sh\
+ '\$1 == \"swallowed\" && \$3 > 4096 && (sum += \$3) >= 262144' /run/proxy.log"
 
 # ---- NFS -------------------------------------------------------------------
 
 REALM=GUEST.TEST
 HOST=guest.test
 
-# names: a name for this machine that Kerberos can use.
-names() {
-	etc_names "$HOST" guest localhost
-	hostname "$HOST"
-}
-
 # shellcheck source=guest/lib/nfs.sh
 . /proj/guest/lib/nfs.sh
 
-requires_nfs() { requires_nfsd; need_cmd tcphold; }
+requires_nfs() {
+	requires_nfsd
+	need_cmd tcphold
+}
 
 # nfs_server: exports /export, a tmpfs, with version 4 only, as one user.
 nfs_server() {
-	names
+	# Kerberos uses the name HOST.
+	etc_names "$HOST" guest localhost
+	hostname "$HOST"
 	mkdir -p /export
 	mount -t tmpfs export /export
 	chmod 777 /export
 	nfsd_start /export all_squash,anonuid=0,anongid=0,sec=sys:krb5i:krb5p
 }
 
-# opened PID PATTERN: the process has a file open whose path is like that.
-opened() {
-	local f
-	for f in "/proc/$1/fd"/*; do
+# has_open PID PATTERN: the process has a file open whose path matches.
+has_open() {
+	local link
+	for link in "/proc/$1/fd"/*; do
 		# shellcheck disable=SC2053 # it is a pattern
-		[[ $(readlink "$f") != $2 ]] || return 0
+		if [[ $(readlink "$link") == $2 ]]; then
+			return 0
+		fi
 	done
 	return 1
 }
 kdc_listens() { (exec 3<>/dev/tcp/127.0.0.1/88) 2>/dev/null; }
 
-# nfs_kerberos: a realm of one machine, with the keys of the server in the keytab,
-# which are those of the client as well.
+# nfs_kerberos: a realm of one machine. The keytab has the keys of the server, which are also
+# the keys of the client.
 nfs_kerberos() {
 	local kdc=/run/kdc svcgssd gssd
 	mkdir -p $kdc
@@ -107,7 +113,8 @@ nfs_kerberos() {
 		}
 	END
 	export KRB5_KDC_PROFILE=$kdc/kdc.conf
-	kdb5_util -r $REALM create -s -P master >/run/kdc.log 2>&1 || fail "error: kdb5_util: $(tail -n 1 /run/kdc.log)"
+	kdb5_util -r $REALM create -s -P master >/run/kdc.log 2>&1 ||
+		fail "error: kdb5_util: $(tail -n 1 /run/kdc.log)"
 	rm -f /etc/krb5.keytab
 	kadmin.local -r $REALM -q "addprinc -randkey nfs/$HOST" >>/run/kdc.log 2>&1
 	kadmin.local -r $REALM -q "ktadd -k /etc/krb5.keytab nfs/$HOST" >>/run/kdc.log 2>&1
@@ -118,14 +125,16 @@ nfs_kerberos() {
 	svcgssd=$!
 	rpc.gssd -f -vv -p /run/rpc_pipefs >/run/gssd.log 2>&1 &
 	gssd=$!
-	wait_for 60 kdc_listens || fail "error: krb5kdc does not listen: $(tail -n 1 /run/krb5kdc.log)"
-	wait_for 60 opened $svcgssd '/proc/*/auth.rpcsec.init/channel' ||
+	wait_for 60 kdc_listens ||
+		fail "error: krb5kdc does not listen: $(tail -n 1 /run/krb5kdc.log)"
+	wait_for 60 has_open $svcgssd '/proc/*/auth.rpcsec.init/channel' ||
 		fail "error: rpc.svcgssd: $(tail -n 1 /run/svcgssd.log)"
-	# By this pipe, of no mount, the kernel knows that there is a gssd.
-	wait_for 60 opened $gssd '*/gssd/clnt*/gssd' || fail "error: rpc.gssd: $(tail -n 1 /run/gssd.log)"
+	# By this pipe, which belongs to no mount, the kernel knows that there is a gssd.
+	wait_for 60 has_open $gssd '*/gssd/clnt*/gssd' ||
+		fail "error: rpc.gssd: $(tail -n 1 /run/gssd.log)"
 }
 
-# nfs_mount OPTION...: the export on /mnt, through the proxy.
+# nfs_mount OPTION...: mounts the export on /mnt, through the proxy.
 nfs_mount() {
 	no_flusher
 	mount -t nfs4 -o "vers=4.2,port=2050,proto=tcp,actimeo=600,$1" "$HOST:/" /mnt || {
@@ -134,7 +143,7 @@ nfs_mount() {
 	}
 }
 
-# nfsd_refused: how many calls the server took for garbage.
+# nfsd_refused: prints how many calls the server took for garbage.
 nfsd_refused() { awk '$1 == "rpc" { print $4 }' /proc/net/rpc/nfsd; }
 
 # ---- SMB -------------------------------------------------------------------
@@ -142,7 +151,10 @@ nfsd_refused() { awk '$1 == "rpc" { print $4 }' /proc/net/rpc/nfsd; }
 # shellcheck source=guest/lib/smb.sh
 . /proj/guest/lib/smb.sh
 
-requires_smb() { need_cmd tcphold; requires_smbd; }
+requires_smb() {
+	need_cmd tcphold
+	requires_smbd
+}
 
 # smb_server: one share, /export, a tmpfs.
 smb_server() {
@@ -151,7 +163,7 @@ smb_server() {
 	smbd_start share /export 'server signing = mandatory'
 }
 
-# smb_mount OPTION...: the share on /mnt, through the proxy.
+# smb_mount OPTION...: mounts the share on /mnt, through the proxy.
 smb_mount() {
 	no_flusher
 	smbd_mount /mnt share "port=1445,vers=3.1.1,$1"

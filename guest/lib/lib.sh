@@ -1,14 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What every scenario can use. Helpers for devices are in dev.sh.
+# Helpers for every scenario: verdicts, requirements, counters, waiting. guest/run sources
+# this file and dev.sh. A scenario sources what it needs of the others in guest/lib.
 
-TIME_SCALE=${TIME_SCALE:-1}     # 1 on a plain kernel, more on a slow (debug) one
-PATIENCE=${PATIENCE:-$TIME_SCALE} # the same for limits, which cost nothing when all works
-PHASE=${PHASE:-run}             # run, or verify after a power cut
+# Times in scenarios are for a machine and a kernel of ordinary speed. Durations (a sleep, a
+# load that runs for some time) are multiplied by DURATION_FACTOR: 6 on the debug kernel,
+# else 1. Limits, after which something counts as a hang, are multiplied by LIMIT_FACTOR: at
+# least 4, because machines differ and a limit costs no time as long as nothing hangs.
+DURATION_FACTOR=${DURATION_FACTOR:-1}
+LIMIT_FACTOR=${LIMIT_FACTOR:-$DURATION_FACTOR}
+PHASE=${PHASE:-run}             # run, or verify after a power cut, or peer, or shell
 SCENARIO=${SCENARIO:-none}
 VERDICT_FILE=/run/verdict
 
-# say LINE: one line on the console, in order with the kernel's own messages
-# (printk writes it out before it returns, so a power cut does not lose it).
+# param NAME: prints the value of pw.NAME= on the kernel's command line.
+param() { sed -n "s/.*\bpw\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
+
+# say LINE: one line on the console, in order with the kernel's own messages. (printk writes
+# the line out before it returns, so a power cut does not lose it.)
 say() {
 	local line="$*"
 	printf '<5>%s\n' "${line:0:900}" >/dev/kmsg
@@ -16,55 +25,78 @@ say() {
 
 info() { say "@@INFO $*"; }
 
-# fail WHY, skip WHY: end the scenario. The first reason given is the one reported.
-fail() { [[ -s $VERDICT_FILE ]] || printf 'fail %s\n' "$*" >"$VERDICT_FILE"; exit 1; }
-skip() { [[ -s $VERDICT_FILE ]] || printf 'skip %s\n' "$*" >"$VERDICT_FILE"; exit 1; }
+# fail REASON, skip REASON: end the scenario. Only the first reason is reported.
+fail() { set_verdict fail "$*"; exit 1; }
+skip() { set_verdict skip "$*"; exit 1; }
+set_verdict() {
+	if [[ ! -s $VERDICT_FILE ]]; then
+		printf '%s %s\n' "$1" "$2" >"$VERDICT_FILE"
+	fi
+}
 
-# need_cmd COMMAND...: for requires(); skips and names what is missing.
+# need_cmd COMMAND...: for requires(); skips the scenario if a command is missing.
 need_cmd() {
-	local c missing=()
-	for c; do command -v "$c" >/dev/null || missing+=("$c"); done
+	local command missing=()
+	for command; do
+		if ! command -v "$command" >/dev/null; then
+			missing+=("$command")
+		fi
+	done
 	((${#missing[@]} == 0)) || skip "missing command: ${missing[*]}"
 }
 
-# need_mod MODULE...: the kernel has it, built in or as a module (not loaded here).
+# need_mod MODULE...: the kernel has it, built in or as a module. (Does not load it.)
 need_mod() {
-	local m missing=()
-	for m; do modprobe -n -q "$m" 2>/dev/null || missing+=("$m"); done
+	local module missing=()
+	for module; do
+		if ! modprobe -n -q "$module" 2>/dev/null; then
+			missing+=("$module")
+		fi
+	done
 	((${#missing[@]} == 0)) || skip "missing in this kernel: ${missing[*]}"
 }
 
 # need_file PATH...: files of the guest, for example below /sys.
 need_file() {
-	local f missing=()
-	for f; do [[ -e $f ]] || missing+=("$f"); done
+	local file missing=()
+	for file; do
+		if [[ ! -e $file ]]; then
+			missing+=("$file")
+		fi
+	done
 	((${#missing[@]} == 0)) || skip "missing: ${missing[*]}"
 }
 
-# need_fs TYPE...: file systems this kernel can mount.
+# need_fs TYPE...: filesystems that this kernel can mount.
 need_fs() {
-	local f missing=()
-	for f; do
-		modprobe -q "$f" 2>/dev/null || true
-		grep -qw "$f" /proc/filesystems || missing+=("$f")
+	local type missing=()
+	for type; do
+		modprobe -q "$type" 2>/dev/null || true
+		if ! grep -qw "$type" /proc/filesystems; then
+			missing+=("$type")
+		fi
 	done
-	((${#missing[@]} == 0)) || skip "missing file system: ${missing[*]}"
+	((${#missing[@]} == 0)) || skip "missing filesystem: ${missing[*]}"
 }
 
-# save KEY VALUE, load KEY: survive the power cut between run() and verify().
-save() { mkdir -p /out/state && printf '%s\n' "$2" >"/out/state/$1"; }
-load() { cat "/out/state/$1"; }
+# save_state KEY VALUE, load_state KEY: from run() to verify(), across the power cut.
+save_state() { mkdir -p /out/state && printf '%s\n' "$2" >"/out/state/$1"; }
+load_state() { cat "/out/state/$1"; }
 
-# vmstat NAME: a counter of /proc/vmstat, empty if this kernel has none of that name.
-vmstat() { awk -v n="$1" '$1 == n { print $2 }' /proc/vmstat; }
+# vmstat NAME: prints a counter of /proc/vmstat, nothing if this kernel does not have it.
+vmstat() { awk -v name="$1" '$1 == name { print $2 }' /proc/vmstat; }
 
-# is_patched: the series is in this kernel.
+# is_patched: this kernel has the series.
 is_patched() { grep -q '^writeback_bounced ' /proc/vmstat; }
 
-# bounced: pages bounced since boot (0 on a stock kernel).
-bounced() { local n; n=$(vmstat writeback_bounced); echo "${n:-0}"; }
+# bounced: prints how many pages were bounced since boot (0 on a stock kernel).
+bounced() {
+	local count
+	count=$(vmstat writeback_bounced)
+	echo "${count:-0}"
+}
 
-# pins_outstanding: pages pinned now (0 on a kernel that knows of no pins).
+# pins_outstanding: prints how many pages are pinned now (0 on a kernel without counters).
 pins_outstanding() {
 	local acquired released
 	acquired=$(vmstat nr_foll_pin_acquired)
@@ -72,35 +104,43 @@ pins_outstanding() {
 	echo $((${acquired:-0} - ${released:-0}))
 }
 
-# pins_balanced [SECONDS]: waits until every page pinned has been unpinned.
-# The per-CPU counters may be folded a second or two late.
+# pins_balanced [SECONDS]: waits until every page that was pinned is unpinned. (The kernel
+# may fold its counters of each CPU a second or two late.)
 pins_balanced() {
 	local i
 	for ((i = 0; i < ${1:-10} * 5; i++)); do
-		[[ $(pins_outstanding) == 0 ]] && return 0
+		if [[ $(pins_outstanding) == 0 ]]; then
+			return 0
+		fi
 		sleep 0.2
 	done
 	return 1
 }
 
-# scaled N, patient N: N seconds on a plain kernel, more on a slow one: of something to do,
-# as a limit.
-scaled() { awk -v a="$1" -v b="$TIME_SCALE" 'BEGIN { print a * b }'; }
-patient() { awk -v a="$1" -v b="$PATIENCE" 'BEGIN { print int(a * b + 1) }'; }
+# duration SECONDS, limit SECONDS: print the time multiplied by its factor. A limit is a
+# whole number of seconds, a duration is one only if its factor is.
+duration() { awk -v n="$1" -v factor="$DURATION_FACTOR" 'BEGIN { print n * factor }'; }
+limit() { awk -v n="$1" -v factor="$LIMIT_FACTOR" 'BEGIN { print int(n * factor + 1) }'; }
 
-# etc_names NAME...: names of this machine, for daemons; nothing is looked up elsewhere.
+# whole_duration SECONDS: as duration, without a fraction.
+whole_duration() { duration "$1" | sed 's/\..*//'; }
+
+# etc_names NAME...: this machine has these names, for daemons; nothing is looked up elsewhere.
 etc_names() {
 	printf '127.0.0.1 %s\n' "$*" >/etc/hosts
 	printf 'hosts: files\npasswd: files\ngroup: files\n' >/etc/nsswitch.conf
 }
 
-# wait_for SECONDS COMMAND...: polls until the command succeeds; 20 times at least.
+# wait_for SECONDS COMMAND...: polls until the command succeeds, at least 20 times. Fails
+# after this limit.
 wait_for() {
-	local n end
-	end=$((SECONDS + $(patient "$1")))
+	local i end
+	end=$((SECONDS + $(limit "$1")))
 	shift
-	for ((n = 0; n < 20 || SECONDS < end; n++)); do
-		"$@" && return 0
+	for ((i = 0; i < 20 || SECONDS < end; i++)); do
+		if "$@"; then
+			return 0
+		fi
 		sleep 0.1
 	done
 	return 1

@@ -1,17 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Helpers for scenarios about direct I/O on network filesystems: real servers inside
-# the guest, on a disk that can be held. Sourced by those scenarios, after dev.sh.
+# Helpers for scenarios about direct I/O on network filesystems: real servers inside the guest,
+# on a disk that can be held. Sourced by these scenarios.
 #
-# While the disk of the server is held, a direct read is on its way: the client has
-# sent it, and whoever fills the pages has not got the data yet.
+# While the disk of the server is held, a direct read is under way: the client has sent the
+# request, and the server has no data to fill the pages with.
 
 NET=/mnt/net		# where the client mounts
 NET_DISK=/srv/net	# what the server serves
 NET_LEN=256k		# of the file "source", 64 pages
 NET_PAGES=64
 
-# net_disk: a file system on the second disk for the server, on the device "server".
-# Its files "data" (for dioprobe) and "source" hold the source pattern.
+# net_disk: makes a filesystem for the server on the second disk, on the device "server". Its
+# files "data" (for dioprobe) and "source" hold the source pattern.
 net_disk() {
 	dm_linear server /dev/vdb 0 256
 	fs_new ext4 /dev/mapper/server $NET_DISK
@@ -24,7 +25,7 @@ net_disk() {
 	mkdir -p $NET
 }
 
-# net_cold: nothing of the files is in memory, on either side, but where they are.
+# net_cold: no data of the files is in memory, on either side, but the inodes and extents are.
 net_cold() {
 	sync
 	cat $NET_DISK/source >/dev/null
@@ -37,7 +38,11 @@ net_cold() {
 # shellcheck source=guest/lib/nfs.sh
 . /proj/guest/lib/nfs.sh
 
-requires_net_nfs() { requires_nfsd; need_cmd rpcbind; need_mod nfsv3; }
+requires_net_nfs() {
+	requires_nfsd
+	need_cmd rpcbind
+	need_mod nfsv3
+}
 
 net_nfs_server() {
 	etc_names localhost guest
@@ -46,12 +51,12 @@ net_nfs_server() {
 
 # net_nfs_mount VERSION [OPTION]
 net_nfs_mount() {
-	local lock=
-	local from=127.0.0.1:/
+	local from=127.0.0.1:/ options="vers=$1,proto=tcp"
 	if [[ $1 == 3 ]]; then
-		from=127.0.0.1:$NET_DISK lock=,nolock
+		from=127.0.0.1:$NET_DISK
+		options+=,nolock
 	fi
-	mount -t nfs -o "vers=$1,proto=tcp$lock${2:+,$2}" $from $NET ||
+	mount -t nfs -o "$options${2:+,$2}" $from $NET ||
 		fail "error: mount of NFS version $1: $(tail -n 1 /run/mountd.log)"
 }
 
@@ -67,19 +72,22 @@ net_smb_mount() { smbd_mount $NET net "$1"; }
 
 # ---- FUSE ------------------------------------------------------------------
 
-requires_net_fuse() { need_cmd fuse-overlayfs; need_fs fuse; }
+requires_net_fuse() {
+	need_cmd fuse-overlayfs
+	need_fs fuse
+}
 
-# net_fuse_mount: fuse-overlayfs answers, by libfuse 3, so direct I/O is asynchronous.
+# net_fuse_mount: the daemon is fuse-overlayfs with libfuse 3, so direct I/O is asynchronous.
 net_fuse_mount() {
+	local options=lowerdir=/run/fuse-lower,upperdir=$NET_DISK,workdir=$NET_DISK/work
 	modprobe -q fuse || true
 	mkdir -p /run/fuse-lower $NET_DISK/work
-	fuse-overlayfs -o lowerdir=/run/fuse-lower,upperdir=$NET_DISK,workdir=$NET_DISK/work $NET ||
-		fail "error: fuse-overlayfs does not start"
+	fuse-overlayfs -o $options $NET || fail "error: fuse-overlayfs does not start"
 }
 
 # ---- what is shown ---------------------------------------------------------
 
-# net_probe WHAT PROGRAM ARGUMENT...
+# net_probe WHAT PROGRAM ARGUMENT...: runs a program that prints a line "ok" for each case.
 net_probe() {
 	local what=$1
 	shift
@@ -88,17 +96,18 @@ net_probe() {
 	cat /run/probe
 }
 
-# net_fio WHAT FILE: written and read back asynchronously, through buffers that are
+# net_fio WHAT FILE: the file is written and read back asynchronously, through buffers that are
 # anonymous memory, then a file that is mapped.
 net_fio() {
 	local mem
 	truncate -s 8m "$2"
 	fillpat -l 4m /mnt/scratch/mem
 	for mem in malloc mmapshared:/mnt/scratch/mem; do
-		fio --name=verify --filename="$2" --size=8m --direct=1 --rw=randwrite --bsrange=4k-256k \
-			--ioengine=libaio --iodepth=4 --iomem=$mem --verify=crc32c --verify_fatal=1 --do_verify=1 \
+		fio --name=verify --filename="$2" --size=8m --direct=1 --rw=randwrite \
+			--bsrange=4k-256k --ioengine=libaio --iodepth=4 --iomem=$mem \
+			--verify=crc32c --verify_fatal=1 --do_verify=1 \
 			--randseed=3 --thread --eta=never >/out/fio.txt 2>&1 ||
-			fail "$1: fio: $(grep -m 1 -E 'verify: bad|verify failed|error=|err= *[1-9]' /out/fio.txt)"
+			fail "$1: fio: $(fio_error /out/fio.txt)"
 	done
 	info "$1: fio verified"
 	rm "$2"
@@ -107,37 +116,41 @@ net_fio() {
 pins_at_least() { (($(pins_outstanding) >= $1)); }
 is_gone() { ! grep -qs '^State:.[^Z]' "/proc/$1/status"; }
 
-# net_pinned killable|unkillable: a reader whose data does not come holds pins on its pages. It is
-# killed, which ends it where it is killable; the pins stay until the answer has come.
+# net_pinned killable|unkillable: a reader whose data does not arrive holds pins on its pages. It
+# is killed, which ends it where it is killable; the pins stay until the answer has come.
 net_pinned() {
-	local pid n limit=15
-	is_patched || limit=4 # it has to run out there
+	local pid pins limit_seconds=15
+	if ! is_patched; then
+		limit_seconds=4 # a stock kernel has to run out of it
+	fi
 	net_cold
 	dm_hold server
 	dd if=$NET/source of=/dev/null bs=$NET_LEN count=1 iflag=direct 2>/run/dd &
 	pid=$!
-	if ! wait_for $limit pins_at_least $NET_PAGES; then
-		n=$(pins_outstanding)
+	if ! wait_for $limit_seconds pins_at_least $NET_PAGES; then
+		pins=$(pins_outstanding)
 		dm_release server
-		fail "$n of $NET_PAGES pages that are being read into are pinned"
+		fail "$pins of $NET_PAGES pages that are being read into are pinned"
 	fi
-	sleep "$(scaled 1)"
+	sleep "$(duration 1)"
 	kill -9 $pid
 	if [[ $1 == killable ]]; then
 		wait_for 15 is_gone $pid || fail "a reader that was killed waits for its server"
 	else
-		sleep "$(scaled 1)"
+		sleep "$(duration 1)"
 	fi
-	n=$(pins_outstanding)
+	pins=$(pins_outstanding)
 	dm_release server
-	((n >= NET_PAGES)) || fail "$n of $NET_PAGES pages are pinned while the server may still write to them"
+	((pins >= NET_PAGES)) ||
+		fail "$pins of $NET_PAGES pages are pinned while the server may still write to them"
 	wait $pid || true
-	wait_for 30 pins_balanced 1 || fail "$(pins_outstanding) pins left when the server has answered"
+	wait_for 30 pins_balanced 1 ||
+		fail "$(pins_outstanding) pins left when the server has answered"
 	info "killed: pins kept until the answer"
 }
 
-# net_race: F1 with the source on a server: the direct read is held by
-# the server while fsync() submits its writes, and lands before these go out.
+# net_race: F1 with the source on a server: the server holds the direct read while fsync()
+# submits its writes, and the read lands before these go out.
 net_race() {
 	dm_linear disk /dev/vda 0 512
 	fs_new btrfs /dev/mapper/disk /mnt/local
@@ -155,5 +168,5 @@ net_race_verify() {
 	expect_pages "data after the power cut" "$(pagecheck -g 1 /mnt/data)" old new torn
 }
 
-# net_scratch: /mnt/scratch, a local file system for buffers.
+# net_scratch: makes /mnt/scratch, a local filesystem for buffers.
 net_scratch() { fs_new ext4 /dev/vda /mnt/scratch; }

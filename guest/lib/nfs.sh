@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # The kernel's NFS server inside the guest, with one export.
 
@@ -6,8 +7,8 @@ requires_nfsd() {
 	need_mod nfsd nfsv4
 }
 
-# nfsd_start DIRECTORY OPTIONS [VERSION3]: exports it, with version 4 (as its root) and,
-# if VERSION3 is not empty, with version 3.
+# nfsd_start DIRECTORY OPTIONS [VERSION3]: exports the directory, with version 4 (as its root)
+# and, if VERSION3 is not empty, with version 3.
 nfsd_start() {
 	local mountd=(-N 3) nfsd=(-N 3 -V 4)
 	if [[ ${3:-} ]]; then
@@ -21,13 +22,13 @@ nfsd_start() {
 	mountpoint -q /run/rpc_pipefs || mount -t rpc_pipefs sunrpc /run/rpc_pipefs
 	: >/etc/exports
 	: >/var/lib/nfs/etab
-	# A renewal of the lease would take part in what is counted and compared: a WRITE
-	# says which slots are in use, and is encoded anew before it is sent again.
+	# A renewal of the lease would change what the scenarios count and compare: a WRITE says
+	# which slots are in use, and is encoded anew before it is sent again.
 	echo 600 >/proc/fs/nfsd/nfsv4leasetime
 	echo 10 >/proc/fs/nfsd/nfsv4gracetime
 	exportfs -i -o "rw,insecure,no_subtree_check,fsid=0,$2" "*:$1" || fail "error: exportfs"
 	rpc.mountd --no-udp "${mountd[@]}" --foreground >/run/mountd.log 2>&1 &
 	rpc.nfsd --no-udp "${nfsd[@]}" 4 || fail "error: nfsd does not start"
-	# no client is left from before a reboot
+	# No client of the time before a reboot can come back.
 	echo Y >/proc/fs/nfsd/v4_end_grace || true
 }

@@ -266,7 +266,7 @@ soak_for() {
 			n=$(soak_counted "$fs")
 			if [[ $n != "${last[$fs]}" ]]; then
 				last[$fs]=$n moved[$fs]=$SECONDS
-			elif ((SECONDS - moved[$fs] > $(scaled 60))); then
+			elif ((SECONDS - moved[$fs] > $(duration 60))); then
 				echo w >/proc/sysrq-trigger
 				fail "seed $seed: $fs stands still after $n steps"
 			fi
@@ -332,7 +332,7 @@ soak_round() { # SECONDS
 	soak_quiet
 	wait_for 60 soak_stopped || { echo w >/proc/sysrq-trigger; fail "seed $seed: soakfs does not end"; }
 	soak_look
-	pins_balanced "$(scaled 10 | sed 's/\..*//')" || fail "seed $seed: $(pins_outstanding) pins left at rest"
+	pins_balanced "$(whole_duration 10)" || fail "seed $seed: $(pins_outstanding) pins left at rest"
 	soak_umount
 	[[ ! $cut ]] || for fs in "${FSES[@]}"; do soak_switch "$fs" linear; done
 	soak_mount
@@ -453,7 +453,7 @@ fault_random() { # SECONDS
 		n=$(soakfs "/run/log-$fs" stats | sed 's/.* syncs, \([0-9]*\) without.*/\1/')
 		[[ $fs == btrfs ]] || ((n > 0)) || fail "seed $seed: on $fs no allocation failed"
 	done
-	pins_balanced "$(scaled 10 | sed 's/\..*//')" || fail "seed $seed: $(pins_outstanding) pins left at rest after faults"
+	pins_balanced "$(whole_duration 10)" || fail "seed $seed: $(pins_outstanding) pins left at rest after faults"
 	soak_umount
 	soak_fsck
 }

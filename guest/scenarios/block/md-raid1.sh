@@ -1,11 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# Two mirrors write the same page at different times. The second one is held
-# while a direct read changes the page: on a stock kernel the mirrors differ.
-DESC="RAID 1 mirrors are equal after a direct read into a mapping during fsync"
+# Two mirrors write the same page at different times. The second one is held while a direct read
+# changes the page.
+# Stock: the mirrors differ, and a check of the array counts the sectors. Patched: they are equal.
+DESC="RAID 1: the mirrors are equal after a read during fsync"
 TIMEOUT=120
 STOCK=fail
 
-requires() { need_cmd dmsetup mdadm; need_mod raid1; requires_fs ext4; }
+requires() {
+	need_cmd dmsetup mdadm
+	need_mod raid1
+	requires_fs ext4
+}
 
 run() {
 	source_new 1

@@ -1,13 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# fsync() has page 0 under writeback and comes to page 1; a direct read has
-# pinned page 1 and faults on page 0, which waits for writeback as the device
-# needs stable content. If writeback waited for pins this would never end.
-# A stock kernel does not wait for them either; this is a guard for the series.
-DESC="fsync against direct reads into a reverse-mapped buffer does not hang"
+# fsync() has page 0 under writeback and comes to page 1; a direct read has pinned page 1 and
+# faults on page 0, which waits for writeback as the device needs stable content. If writeback
+# waited for pins, this would never end. Whether the two meet is left to chance.
+# A stock kernel does not wait for pins either; this test guards the series.
+DESC="fsync and direct reads into a reversed mapping do not hang"
 TIMEOUT=120
 STOCK=pass
 
-requires() { need_cmd dmsetup; need_mod dm-delay; requires_fs ext4 xfs; }
+requires() {
+	need_cmd dmsetup
+	need_mod dm-delay
+	requires_fs ext4 xfs
+}
 
 run() {
 	local fs

@@ -1,32 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# Pages of btrfs that a device has dirtied get their space reserved by a worker, and
-# punching a hole relies on it that nobody does so meanwhile. Here a hole is punched, and
-# the last part of the page before it has to be read for that, from a block that is
-# held. Then the hole's pages are written, which a device has just brought, as a part of
-# an extent that ends after the hole was punched: on a stock kernel what was written is
-# back in the hole, and the inode has a wrong count of bytes (and there is a WARNING, as
-# the extent begins within the hole).
-DESC="btrfs: a hole stays one when pages in it are written that a device has dirtied"
+# A worker of btrfs reserves the space for pages that a device has dirtied, and punching a hole
+# relies on no page in the hole getting its space at the same time. Here a hole is punched. For
+# this, the last part of the page before the hole has to be read, from a block that is held. Then
+# the pages of the hole, to which a direct read has just written, are written back as a part of an
+# extent that ends behind the hole.
+# Stock: the data is back in the hole, the inode has a wrong count of bytes, and there is a WARNING
+# as the extent begins within the hole. Patched: the hole stays one, and btrfs check is content.
+DESC="btrfs: a hole stays empty when its pages are written back"
 TIMEOUT=120
 ONLY="6.1"
 STOCK=fail
 
-requires() { need_cmd dmsetup xfs_io filefrag btrfs-map-logical; requires_fs btrfs; }
+requires() {
+	need_cmd dmsetup xfs_io filefrag btrfs-map-logical
+	requires_fs btrfs
+}
 
-# The file: a page that is in no hole, one that is, then what a device reads to, some pages
-# of which are in the hole, too.
+# The file: a page that is in no hole, one that is, then the part that a device reads to, of which
+# some pages are in the hole, too.
 HOLE=$((64 << 10)) READ=8192 LEN=$((256 << 10))
 hole_is_zero() { cmp -s -n $HOLE -i 4096:0 /mnt/data /dev/zero; }
 
-# punch_reads: a read of the disk is under way.
-punch_reads() { (($(awk '{ print $1 }' "/sys/dev/block/$(stat -Lc %Hr:%Lr /dev/mapper/disk)/inflight"))); }
+# disk_is_read: a read of the disk is under way.
+disk_is_read() {
+	local inflight
+	inflight=/sys/dev/block/$(stat -Lc %Hr:%Lr /dev/mapper/disk)/inflight
+	(($(awk '{ print $1 }' "$inflight")))
+}
 
-# reserved: bytes that have their space. all_reserved SINCE: those of the device, too.
+# reserved: prints how many bytes have their space reserved. all_reserved BEFORE: those of the
+# device, too.
 reserved() { cat /sys/fs/btrfs/*-*/allocation/data/bytes_may_use; }
 all_reserved() { (($(reserved) >= $1 + LEN)); }
 
-# disk_with_edge SECTOR: from now on what is in that page of the disk is in /dev/mapper/edge.
-disk_with_edge() {
+# move_page SECTOR: from now on this page of the disk is in /dev/mapper/edge.
+move_page() {
 	local size=$((512 * 2048))
 	dm_new edge "0 8 linear /dev/vda $1"
 	dm_hold disk
@@ -38,39 +47,51 @@ disk_with_edge() {
 	dm_release disk
 }
 
+# first_sector FILE: prints where its first page is on the disk.
+first_sector() {
+	local page address
+	page=$(filefrag -v "$1" | awk -F '[: .]+' '$2 == 0 { print $5; exit }')
+	address=$(btrfs-map-logical -l $((page * 4096)) /dev/mapper/disk |
+		sed -n '1s/.* physical \([0-9]*\) .*/\1/p')
+	echo $((address / 512))
+}
+
 run() {
-	local page sector race since
+	local sector race before
 	source_new 1
 	dm_linear disk /dev/vda 0 512
 	fs_new btrfs /dev/mapper/disk /mnt
 	fillpat -l $((READ + LEN)) /mnt/data
 	sync
-	page=$(filefrag -v /mnt/data | awk -F '[: .]+' '$2 == 0 { print $5; exit }')
-	sector=$(($(btrfs-map-logical -l $((page * 4096)) /dev/mapper/disk | sed -n '1s/.* physical \([0-9]*\) .*/\1/p') / 512))
+	sector=$(first_sector /mnt/data)
 	((sector > 8)) || fail "error: where is the first page?"
-	disk_with_edge "$sector"
+	move_page "$sector"
 
 	dm_hold source
-	pinrace -f /mnt/data -o $READ -l $LEN -s "$SOURCE" dirty=1 read fsync 'sh=touch /run/clean' \
+	pinrace -f /mnt/data -o $READ -l $LEN -s "$SOURCE" \
+		dirty=1 read fsync 'sh=touch /run/clean' \
 		'sh=until [ -e /run/go ]; do sleep 0.1; done' "sh=$RELEASE source" reap &
 	race=$!
 	wait_for 60 test -e /run/clean || fail "error: pinrace"
 	xfs_io -c 'fadvise -d 0 4096' /mnt/data
 	dm_hold edge
-	{ xfs_io -c "fpunch 1 $((4095 + HOLE))" /mnt/data; touch /run/punched; } &
-	wait_for 30 punch_reads || fail "error: the hole is punched without reading"
+	{
+		xfs_io -c "fpunch 1 $((4095 + HOLE))" /mnt/data
+		touch /run/punched
+	} &
+	wait_for 30 disk_is_read || fail "error: the hole is punched without reading"
 	touch /run/go
 	wait $race || fail "error: pinrace"
 
-	# Writeback gives the pages to the worker. When it has done, those of the hole are
-	# written, and get an extent together with those behind it. (On a patched kernel it
-	# waits until the hole is punched.)
-	since=$(reserved)
+	# Writeback gives the pages to the worker. When the worker is done, the pages of the hole
+	# are written, and get an extent together with those behind it. (On a patched kernel the
+	# worker waits until the hole is punched.)
+	before=$(reserved)
 	xfs_io -c 'sync_range -w 0 0' /mnt/data
 	if is_patched; then
-		sleep "$(scaled 5)"
+		sleep "$(duration 5)"
 	else
-		wait_for 30 all_reserved "$since" || fail "error: the worker has not done"
+		wait_for 30 all_reserved "$before" || fail "error: the worker is not done"
 	fi
 	xfs_io -c "sync_range -w 4096 $HOLE" /mnt/data
 	[[ ! -e /run/punched ]] || fail "error: the hole is punched already"
@@ -79,7 +100,8 @@ run() {
 	hole_is_zero || fail "the hole is not empty just after it was punched"
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
-	hole_is_zero || fail "what a device brought before is in the hole again"
+	hole_is_zero || fail "data that a device wrote before is in the hole again"
 	umount /mnt
-	btrfs check /dev/mapper/disk >/out/check.txt 2>&1 || fail "btrfs check: $(grep -m 1 -E 'errors|ERROR' /out/check.txt)"
+	btrfs check /dev/mapper/disk >/out/check.txt 2>&1 ||
+		fail "btrfs check: $(grep -m 1 -E 'errors|ERROR' /out/check.txt)"
 }

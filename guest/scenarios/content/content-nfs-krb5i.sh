@@ -1,15 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# With krb5i the client takes the checksum of a WRITE and then sends the pages. On a
-# stock kernel a direct read that lands while the message is stuck in the socket
-# changes what is left to be sent: the server refuses it. (With krb5p the client
-# has a copy to send, but reads the pages twice to make it: a race that cannot be
-# held.)
-DESC="NFS krb5i, O_DIRECT read into a mapping while a WRITE is being sent"
-# shellcheck source=guest/lib/content.sh
-. /proj/guest/lib/content.sh
+# With krb5i the client takes the checksum of a WRITE and then sends the pages. A direct read that
+# lands while the message is stuck in the socket changes the part that is still to be sent.
+# Stock: the server refuses the WRITE, and fsync() fails with EIO. Patched: the server has the old
+# data. (With krb5p the client has a copy to send, but reads the pages twice to make it: a race
+# that cannot be held.)
+DESC="NFS, krb5i: a read lands while a signed WRITE is being sent"
 TIMEOUT=300
 STOCK=fail
 ONLY="6.1"
+
+# shellcheck source=guest/lib/content.sh
+. /proj/guest/lib/content.sh
 
 requires() {
 	requires_nfs
@@ -33,8 +35,10 @@ run() {
 		dirty=1 read "$PROXY_HOLD" 'fsync&' wb settle=1000 "$PROXY_STUCK" \
 		"sh=$RELEASE source" reap "$PROXY_PASS" join | tee /run/race
 	refused=$(($(nfsd_refused) - refused))
-	grep -qx 'fsync ok' /run/race || fail "$(cat /run/race), the server refused $refused calls"
-	((refused == 0)) || fail "the server refused $refused calls: their checksum did not match"
+	grep -qx 'fsync ok' /run/race ||
+		fail "$(cat /run/race), the server refused $refused calls"
+	((refused == 0)) ||
+		fail "the server refused $refused calls: their checksum did not match"
 	expect_pages "data on the server" "$(pagecheck -g 1 /export/data)" old
 	expect_bounced 64 exactly
 }

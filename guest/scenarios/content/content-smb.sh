@@ -1,23 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# The client signs a WRITE and then sends the pages. On a stock kernel a direct read
-# that lands while the message is stuck in the socket changes what is left to be
-# sent: the server refuses it, and fsync() fails with EACCES. An encrypted message is
-# a copy of its own: there nothing can go wrong, and nothing is bounced.
-DESC="SMB with signatures, O_DIRECT read into a mapping while a WRITE is being sent"
-# shellcheck source=guest/lib/content.sh
-. /proj/guest/lib/content.sh
+# The client signs a WRITE (SMB 3.1.1) and then sends the pages. A direct read that lands while the
+# message is stuck in the socket changes the part that is still to be sent.
+# Stock: the server refuses the WRITE, and fsync() fails with EACCES. Patched: the server has the
+# old data. An encrypted message is a copy: there nothing can go wrong, and nothing is bounced.
+DESC="SMB, signed: a read lands while a WRITE is being sent"
 TIMEOUT=240
 STOCK=fail
 ONLY="6.1"
 
+# shellcheck source=guest/lib/content.sh
+. /proj/guest/lib/content.sh
+
 requires() { requires_smb; }
 
-# The pages stay locked until the message is in the socket, and the read, which has
-# landed long before, is reported only when they could be marked dirty. All of it has to
+# race GENERATION WHAT: the pages stay locked until the message is in the socket. The read has
+# landed long before, but is reported only when the pages could be marked dirty. All of it has to
 # take less than 15 s, after which the client gives up a message that is stuck.
 race() {
 	dm_hold source
-	pinrace -f /mnt/data -l 256k -s "$SOURCE" "dirty=$1" read "$PROXY_HOLD" 'fsync&' wb settle=500 \
+	pinrace -f /mnt/data -l 256k -s "$SOURCE" \
+		"dirty=$1" read "$PROXY_HOLD" 'fsync&' wb settle=500 \
 		"$PROXY_STUCK" "sh=$RELEASE source" landed "$PROXY_PASS" reap join | tee /run/race
 	grep -qx 'fsync ok' /run/race || fail "$2: $(cat /run/race)"
 	expect_pages "$2, data on the server" "$(pagecheck -g "$1" /export/data)" old

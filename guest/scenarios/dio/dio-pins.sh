@@ -1,15 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# Every way that direct I/O takes user pages (iomap, fs/direct-io.c, a block
-# device; one bio, several, asynchronous, io_uring with fixed buffers; the end of
-# the file, the zero page, a bad buffer, splice) gives back what it took, and on
-# a patched kernel it takes pins. A stock kernel takes references and passes.
-DESC="direct I/O of every kind leaves no pin behind and has the right data"
+# Every way in which direct I/O takes user pages (iomap, fs/direct-io.c, a block device; one bio,
+# several, asynchronous, io_uring with fixed buffers; the end of the file, the zero page, a bad
+# buffer, splice) gives back what it took, has the right data, and on a patched kernel takes pins.
+# A stock kernel takes references and passes.
+DESC="every kind of direct I/O has the right data and leaves no pin"
 TIMEOUT=180
 STOCK=pass
 
-requires() { need_cmd dmsetup fio; requires_fs ext4 xfs btrfs; }
+requires() {
+	need_cmd dmsetup fio
+	requires_fs ext4 xfs btrfs
+}
 
-probe() { # WHAT DIOPROBE_ARGUMENT...
+# probe WHAT DIOPROBE_ARGUMENT...
+probe() {
 	local what=$1
 	shift
 	dioprobe "$@" >/run/probe 2>&1 || fail "$what: $(grep -m 1 -v '^ok' /run/probe)"
@@ -18,10 +23,10 @@ probe() { # WHAT DIOPROBE_ARGUMENT...
 }
 
 run() {
-	local fs opt list=(ext4 xfs btrfs)
-	# fs/direct-io.c is what vfat uses.
+	local fs option types=(ext4 xfs btrfs)
+	# vfat is for fs/direct-io.c.
 	if command -v mkfs.vfat >/dev/null && modprobe -q vfat; then
-		list+=(vfat)
+		types+=(vfat)
 	else
 		info "no vfat: fs/direct-io.c is not tried"
 	fi
@@ -31,16 +36,18 @@ run() {
 	dm_linear disk /dev/vdb 0 160
 	fillpat -w S -l 5m /dev/mapper/disk
 	probe "block device" -w -s /mnt/scratch/map /dev/mapper/disk
-	for fs in "${list[@]}"; do
+	for fs in "${types[@]}"; do
 		fs_new "$fs" /dev/mapper/disk /mnt/fs
 		fillpat -w S -l 5243904 /mnt/fs/data
 		sync
-		opt=-w
-		[[ $fs != btrfs ]] || opt=-wb
-		probe "$fs" $opt -s /mnt/scratch/map /mnt/fs/data
+		option=-w
+		if [[ $fs == btrfs ]]; then
+			option=-wb
+		fi
+		probe "$fs" $option -s /mnt/scratch/map /mnt/fs/data
 		umount /mnt/fs
 	done
-	# Not through dm: io_uring of 5.4 gives up (EAGAIN) where a device cannot not wait.
+	# Not through dm: io_uring of 5.4 gives up (EAGAIN) on a device that may have to wait.
 	dmsetup remove disk
 	fio --name=uring --filename=/dev/vdb --size=8m --direct=1 --rw=randrw --bs=16k \
 		--ioengine=io_uring --fixedbufs=1 --iodepth=8 --verify=crc32c --eta=never \

@@ -1,11 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# A direct read holds the pages of a mapped file; fsync() cleans them; then a
-# memory cgroup has to give back all it has. On a stock kernel reclaim unmaps the
-# pages and frees their buffers before it notices that somebody holds them. The
-# read lands and dirties pages without buffers: ext4 warns, and writeback throws
-# away what was read ("does not have buffers attached"), with no error to anybody.
-# (Older kernels: BUG in ext4_writepage().)
-DESC="ext4: buffers of pinned pages under memory pressure"
+# A direct read holds the pages of a mapped file; fsync() cleans them; then a memory cgroup has to
+# give back all it has.
+# Stock: reclaim unmaps the pages and frees their buffers before it notices the references. The
+# read lands and dirties pages without buffers: ext4 warns ("does not have buffers attached"), and
+# writeback throws away the data without an error. (Older kernels: BUG in ext4_writepage().)
+# Patched: the data is on the disk.
+DESC="ext4: reclaim leaves the buffers of pinned pages alone"
 TIMEOUT=120
 STOCK=fail
 ONLY="5.4"
@@ -16,7 +17,7 @@ requires() {
 	grep -q '^memory[[:space:]].*1$' /proc/cgroups || skip "no memory cgroups"
 }
 
-# Everything that can be reclaimed of the group is, as if it had no memory at all.
+# memcg_new: a cgroup. With $SQUEEZE all of it that can be reclaimed is.
 memcg_new() {
 	mkdir -p /run/memcg
 	mount -t cgroup -o memory memcg /run/memcg 2>/dev/null ||
@@ -24,14 +25,16 @@ memcg_new() {
 	mkdir /run/memcg/small
 	[[ -w /run/memcg/small/memory.force_empty ]] || skip "no memory.force_empty"
 }
-SQUEEZE='for i in 1 2 3 4 5; do echo 0 >/run/memcg/small/memory.force_empty || :; done 2>/dev/null'
+SQUEEZE='for i in 1 2 3 4 5; do
+	echo 0 >/run/memcg/small/memory.force_empty || :
+done 2>/dev/null'
 
 in_memcg() {
 	echo "$BASHPID" >/run/memcg/small/cgroup.procs
 	exec "$@"
 }
 
-# memcg_cache: page cache of the group when it had been squeezed, in bytes.
+# memcg_cache: prints the page cache of the group after it was squeezed, in bytes.
 memcg_cache() { awk '$1 == "cache" { print $2 }' /run/memcg.stat; }
 
 run() {
@@ -52,12 +55,13 @@ run() {
 	grep -qx 'fsync ok' /run/race || fail "$(cat /run/race)"
 	info "page cache left in the group: $(memcg_cache) of $((64 * 1024 + 1048576)) bytes"
 
-	# Writeback of what was read.
+	# Writeback of the data that was read.
 	sync
-	if dmesg | grep -m 1 -E 'ext4_set_page_dirty|does not have buffers attached|kernel BUG at' >/run/oops; then
+	if dmesg | grep -m 1 -E \
+		'ext4_set_page_dirty|does not have buffers attached|kernel BUG at' >/run/oops; then
 		fail "$(cat /run/oops)"
 	fi
-	# Of the file that nobody holds at least as much as of the one that is pinned.
+	# The file that is not pinned has lost at least as much as the pinned one has.
 	(($(memcg_cache) <= 1048576)) || fail "error: there was no reclaim"
 	echo 3 >/proc/sys/vm/drop_caches
 	expect_pages "on the disk" "$(pagecheck -g 1 /mnt/data)" new

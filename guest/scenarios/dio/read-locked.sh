@@ -1,10 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# Direct reads whose pages were written back meanwhile are ended by one work item, for
-# everybody, which has to lock the pages. Here a page stays locked: it is of a FUSE file,
-# somebody writes to it while it is written back, and the daemon does not answer. The read
-# into that page waits. Another one, into a file of ext4, must not wait for it.
-# A stock kernel passes: it locks pages when it has reported the read. This guards the series.
-DESC="a page that a FUSE daemon keeps locked holds up nobody else's direct read"
+# Direct reads whose pages were written back before they ended are completed by one work item, one
+# after the other, and it has to lock the pages. Here a page stays locked: it belongs to a FUSE
+# file, a program writes to it while it is written back, and the daemon does not answer. The read
+# into that page waits. Another read, into a file of ext4, must not wait for it.
+# A stock kernel passes: it locks pages after it has reported the read. This test guards the series.
+DESC="a page that stays locked holds up no other direct read"
 TIMEOUT=120
 STOCK=pass
 ONLY="6.1"
@@ -12,15 +13,25 @@ ONLY="6.1"
 # shellcheck source=guest/lib/net.sh
 . /proj/guest/lib/net.sh
 
-requires() { need_cmd dmsetup pidof; requires_fs ext4; requires_net_fuse; }
+requires() {
+	need_cmd dmsetup pidof
+	requires_fs ext4
+	requires_net_fuse
+}
 
-# stopped PID...: they have stopped themselves. waits PID: it sleeps.
-stopped() { local p; for p; do grep -q '^State:.T' "/proc/$p/status" || return 1; done; }
-waits() { grep -q '^State:.[SD]' "/proc/$1/status"; }
+# are_stopped PID...: they have stopped themselves, by the step $STOP.
+are_stopped() {
+	local pid
+	for pid; do
+		grep -q '^State:.T' "/proc/$pid/status" || return 1
+	done
+}
 STOP="sh=kill -STOP \$PPID"
+# is_asleep PID
+is_asleep() { grep -q '^State:.[SD]' "/proc/$1/status"; }
 
 run() {
-	local daemon reader writer other hangs
+	local daemon reader writer other hangs=1
 	net_disk
 	net_fuse_mount
 	dm_linear source /dev/vda 64 1
@@ -32,35 +43,39 @@ run() {
 	sync
 	daemon=$(pidof fuse-overlayfs)
 
-	# What is closed is flushed: nothing may be dirty when a shell ends.
+	# A file that is closed is flushed: nothing may be dirty when the shell of a step ends.
 	pinrace -f $NET/data -l 64k -s "$SOURCE" dirty=0 "$STOP" dirty=1 read fsync reap &
 	reader=$!
 	pinrace -f $NET/data -l 64k "$STOP" dirty=2 &
 	writer=$!
-	wait_for 30 stopped $reader $writer || fail "error: pinrace"
+	wait_for 30 are_stopped $reader $writer || fail "error: pinrace"
 
 	# A read is under way, and its pages are being written back: the daemon has got them.
-	# Then the other read is under way, and the pages of that are clean.
+	# Then the other read is under way, and its pages are clean.
 	dm_hold source
 	dm_hold later
 	# shellcheck disable=SC2086 # one or more
 	kill -STOP $daemon
 	kill -CONT $reader
-	sleep "$(scaled 1)"
-	wait_for 30 waits $reader || fail "error: nobody waits for the daemon"
+	sleep "$(duration 1)"
+	wait_for 30 is_asleep $reader || fail "error: fsync does not wait for the daemon"
 	pinrace -f /srv/mine/data -l 64k -s /dev/mapper/later dirty=1 read fsync "$STOP" reap &
 	other=$!
-	wait_for 30 stopped $other || fail "error: the other pinrace"
+	wait_for 30 are_stopped $other || fail "error: the other pinrace"
 	kill -CONT $writer
-	sleep "$(scaled 1)"
-	wait_for 30 waits $writer || fail "error: nobody waits with a page locked"
+	sleep "$(duration 1)"
+	wait_for 30 is_asleep $writer || fail "error: no task waits with a page locked"
 
 	dm_release source
-	sleep "$(scaled 1)"
+	sleep "$(duration 1)"
 	dm_release later
 	kill -CONT $other
-	wait_for 10 is_gone $other && hangs= || hangs=1
-	if is_gone $reader || is_gone $writer; then fail "error: nobody has waited for the daemon"; fi
+	if wait_for 10 is_gone $other; then
+		hangs=
+	fi
+	if is_gone $reader || is_gone $writer; then
+		fail "error: no task has waited for the daemon"
+	fi
 	# shellcheck disable=SC2086
 	kill -CONT $daemon
 	wait $reader || fail "error: pinrace, whose pages were locked"

@@ -1,12 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# btrfs takes the checksum of a page and then submits it. On a stock kernel a
-# direct read that lands in between changes the page under the write: fsync()
-# returns 0, and after a power cut the data does not match its checksum: EIO.
-DESC="F1: btrfs, O_DIRECT read into a mapping during fsync, then power cut"
+# btrfs takes the checksum of a page and then submits the page. A direct read that lands in between
+# changes the page under the write. fsync() returns 0, then the power is cut.
+# Stock: the data does not match its checksum: 64 of 64 pages cannot be read (EIO).
+# Patched: all pages have the old data.
+DESC="F1: btrfs, a direct read lands during fsync, power cut"
 TIMEOUT=120
 STOCK=fail
 
-requires() { need_cmd dmsetup; requires_fs btrfs; }
+requires() {
+	need_cmd dmsetup
+	requires_fs btrfs
+}
 
 run() {
 	source_new 1

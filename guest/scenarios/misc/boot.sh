@@ -1,5 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-DESC="The guest boots, sees the host's tools, its disks and the project"
+# The smallest scenario: the guest boots, and a synced file outlives a power cut.
+DESC="the guest boots; a synced file outlives a power cut"
 TIMEOUT=30
 STOCK=pass
 
@@ -15,11 +17,11 @@ run() {
 	mount /dev/vda /mnt
 	echo kept >/mnt/file
 	sync
-	save key value
+	save_state key value
 }
 
 verify() {
-	[[ $(load key) == value ]] || fail "save/load lost a value"
+	[[ $(load_state key) == value ]] || fail "save_state/load_state lost a value"
 	mount /dev/vda /mnt
 	[[ $(cat /mnt/file) == kept ]] || fail "a synced file did not survive the power cut"
 	umount /mnt
