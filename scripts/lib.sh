@@ -1,33 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Common to the scripts of the harness; sourced by each of them.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BASE=${BASE:-6.1}
+# A make that is run from here (a kernel, a selftest) is not told of the options and
+# variables that the user gave to ours.
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS
 
 die() { echo "${0##*/}: $*" >&2; exit 2; }
 note() { echo "== $*"; }
 
-# usage [CODE]: the comment block on top of the script is its help.
-usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; exit "${1:-0}"; }
+# usage [CODE]: prints the comment block on top of the script, which is its help, and exits.
+usage() {
+	sed -n '2,/^[^#]/{/^# \(SPDX\|shellcheck\)/d; s/^# \{0,1\}//p}' "$0"
+	exit "${1:-0}"
+}
 
-# load_base: the variables of bases/$BASE, and where its build directory is.
+# answer_help WORD...: prints the usage and exits if a word is -h or --help.
+answer_help() {
+	local word
+	for word; do
+		if [[ $word == -h || $word == --help ]]; then
+			usage 0
+		fi
+	done
+}
+
+# parse_args MIN MAX WORD...: the parser of all command lines. -h and --help print the usage.
+# An option, and less than MIN or more than MAX words, are refused with one line. A script
+# with options of its own calls answer_help, then getopts, then this for the words left.
+parse_args() {
+	local min=$1 max=$2 word help="scripts/${0##*/} --help shows the usage"
+	shift 2
+	answer_help "$@"
+	for word; do
+		[[ $word != -* ]] || die "no option '$word': $help"
+	done
+	(($# <= max)) || die "unexpected argument '${*:max+1:1}': $help"
+	(($# >= min)) || die "$min arguments needed, $# given: $help"
+}
+
+# load_base: checks all variables, reads bases/$BASE and sets BUILD, the build directory of
+# the base. Each script calls this before it changes anything.
 load_base() {
 	local have
 	have=$(cd "$ROOT/bases" && echo *)
-	[[ $BASE =~ ^[0-9.]+$ && -r $ROOT/bases/$BASE ]] ||
+	[[ $BASE =~ ^[0-9.]+$ && -f $ROOT/bases/$BASE ]] ||
 		die "no base '$BASE': use BASE=x with one of: $have"
 	# shellcheck source=bases/6.1
 	. "$ROOT/bases/$BASE"
 	# shellcheck disable=SC2034 # used by the scripts that source this
 	BUILD=$ROOT/build/$BASE
+	check_variables
+}
+
+# need_number NAME VALUE [MIN [MAX]]: refuses a variable that is not a whole number in this
+# range (default: 0 to 99999).
+need_number() {
+	local min=${3:-0} max=${4:-99999}
+	[[ $2 =~ ^(0|[1-9][0-9]{0,17})$ ]] || die "$1=$2 is not a number: use $1=n"
+	(($2 >= min && $2 <= max)) || die "$1=$2 is out of range: use $min to $max"
+}
+
+# check_variables: refuses a wrong value of any variable that a user can set.
+check_variables() {
+	local name patterns tree=LINUX_${BASE//./_}
+	case ${KERNEL:-} in
+	'' | stock | lean | patched | debug) ;;
+	*) die "no kernel '$KERNEL': use KERNEL=x with one of: stock lean patched debug" ;;
+	esac
+	if [[ ${SCENARIO:-} ]]; then
+		read -ra patterns <<<"$SCENARIO"
+		# In a subshell, as it ends the script with a line of its own.
+		(scenarios "${patterns[@]}") >/dev/null || exit 2
+	fi
+	for name in JOBS JOBS_BUILD GUEST_SMP GUEST_MEM GUEST_TIMEOUT BENCH_TIMEOUT; do
+		need_number "$name" "${!name:-1}" 1
+	done
+	for name in MINUTES FAULT_MINUTES; do
+		need_number "$name" "${!name:-0}"
+	done
+	need_number SEED "${SEED:-0}" 0 999999999999999999
+	for name in DURATION_FACTOR LIMIT_FACTOR; do
+		[[ ${!name:-1} =~ ^[0-9]+(\.[0-9]+)?$ ]] ||
+			die "$name=${!name} is not a number: use $name=n or $name=n.n"
+	done
+	[[ ! ${!tree:-} || -d ${!tree} ]] || die "$tree=${!tree}: no such directory"
 }
 
 # need_tools COMMAND...: for a script run by hand before make setup.
 need_tools() {
-	local c
-	for c; do
-		command -v "$c" >/dev/null || PATH=$PATH:/usr/sbin:/sbin
-		command -v "$c" >/dev/null || die "no $c: run make setup"
+	local name
+	for name; do
+		command -v "$name" >/dev/null || PATH=$PATH:/usr/sbin:/sbin
+		command -v "$name" >/dev/null || die "no $name: run make setup"
 	done
 }
 
@@ -36,62 +103,23 @@ need_space() {
 	local free
 	mkdir -p "$ROOT/build"
 	free=$(df -Pk "$ROOT/build" | awk 'NR == 2 { print int($4 / 1048576) }')
-	((free >= $1)) || die "$2 needs $1 GiB, $ROOT/build has $free GiB free: make room, or make build/ a link to a larger disk"
+	((free >= $1)) || die "$2 needs $1 GiB, $ROOT/build has $free GiB free:" \
+		"make room, or make build/ a link to a larger disk"
 }
 
-# lock [NAME]: one script at a time changes trees and kernels (or what NAME is for).
+# lock [NAME]: one script at a time changes trees and kernels (or the thing that NAME is for).
 lock() {
 	local fd
 	mkdir -p "$ROOT/build"
 	exec {fd}>"$ROOT/build/${1:-make}.lock"
-	flock -n "$fd" && return
-	note "another make is at work in build/, waiting for it"
-	flock "$fd"
-}
-
-# progress SECONDS WHAT: reads a build's output, and says now and then how far it is.
-progress() {
-	local start=$SECONDS last=$SECONDS n=0 line
-	while read -r line; do
-		[[ $line =~ ^(CC|LD|AR|AS|HOSTCC)\  ]] && n=$((n + 1))
-		if ((SECONDS - last >= $1)); then
-			last=$SECONDS
-			echo "   $2: $n files, $((SECONDS - start)) s"
-		fi
-	done
-}
-
-# busy WHAT COMMAND...: runs a silent command and says every 10 s that it is at work.
-busy() {
-	local what=$1 start=$SECONDS pid rc=0
-	shift
-	"$@" &
-	pid=$!
-	while kill -0 "$pid" 2>/dev/null; do
-		sleep 0.2
-		if (((SECONDS - start) % 10 == 9)); then
-			echo "   $what: $((SECONDS - start)) s"
-			sleep 1
-		fi
-	done
-	wait "$pid" || rc=$?
-	return $rc
-}
-
-# verdict_of KERNEL SCENARIO: pass, fail, skip, or error: the scenario did not get as
-# far as to look at the kernel, which proves nothing. The reason is in $verdict_text.
-# shellcheck disable=SC2034
-verdict_of() {
-	local v=error
-	verdict=error verdict_text='not run'
-	[[ -r $BUILD/results/$1/$2.verdict ]] || return 0
-	read -r v verdict_text <"$BUILD/results/$1/$2.verdict" || true
-	verdict=$v
-	if [[ $v == fail && $verdict_text =~ ^(error|no\ verdict|timed\ out) ]]; then
-		verdict=error
+	if ! flock -n "$fd"; then
+		note "another make is at work in build/, waiting for it"
+		flock "$fd"
 	fi
 }
 
+# shellcheck source=scripts/lib-progress.sh
+. "$ROOT/scripts/lib-progress.sh"
 # shellcheck source=scripts/lib-scenarios.sh
 . "$ROOT/scripts/lib-scenarios.sh"
 # shellcheck source=scripts/lib-series.sh
