@@ -118,8 +118,8 @@ lock() {
 	fi
 }
 
-# shellcheck source=scripts/lib-progress.sh
-. "$ROOT/scripts/lib-progress.sh"
+# shellcheck source=scripts/lib-output.sh
+. "$ROOT/scripts/lib-output.sh"
 # shellcheck source=scripts/lib-scenarios.sh
 . "$ROOT/scripts/lib-scenarios.sh"
 # shellcheck source=scripts/lib-series.sh
