@@ -116,11 +116,12 @@ scenario_table() {
 		LC_ALL=C sort -t "$(printf '\t')" -k 2,2 -k 1,1
 }
 
-# scenarios [PATTERN...]: prints the names of the scenarios for this base that match one of
-# the patterns (no pattern: all of them): NAME or GROUP/NAME with * and ?; GROUP/ is the
+# scenarios_of BASE|any [PATTERN...]: prints the names of the scenarios for this base that match
+# one of the patterns (no pattern: all of them): NAME or GROUP/NAME with * and ?; GROUP/ is the
 # whole group. Refuses a pattern that matches none.
-scenarios() {
-	local pattern name group only table shown=' ' matched other
+scenarios_of() {
+	local base=$1 pattern name group only table shown=' ' matched other
+	shift
 	table=$(scenario_table)
 	if (($# == 0)); then
 		set -- '*'
@@ -135,7 +136,7 @@ scenarios() {
 			if [[ $name != $pattern && $group/$name != $pattern ]]; then
 				continue
 			fi
-			if [[ $only != all && " $only " != *" $BASE "* ]]; then
+			if [[ $base != any && $only != all && " $only " != *" $base "* ]]; then
 				other=$only
 				continue
 			fi
@@ -152,3 +153,6 @@ scenarios() {
 		fi
 	done
 }
+
+# scenarios [PATTERN...]: the same for $BASE.
+scenarios() { scenarios_of "${BASE:?}" "$@"; }

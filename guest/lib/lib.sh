@@ -16,6 +16,18 @@ VERDICT_FILE=/run/verdict
 # param NAME: prints the value of pw.NAME= on the kernel's command line.
 param() { sed -n "s/.*\bpw\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
 
+# choose_variant FILE: after FILE was sourced, sets FS to the filesystem of this variant of it
+# (empty if it has none). There NAME_xfs=value counts instead of NAME=value on xfs.
+choose_variant() {
+	local field
+	FS=$(scenario_fs "$SCENARIO" "$1")
+	if [[ $FS ]]; then
+		for field in $(compgen -A variable | grep "_$FS\$"); do
+			printf -v "${field%"_$FS"}" %s "${!field}"
+		done
+	fi
+}
+
 # say LINE: one line on the console, in order with the kernel's own messages. (printk writes
 # the line out before it returns, so a power cut does not lose it.)
 say() {
