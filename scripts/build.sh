@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Usage: scripts/build.sh patched | debug | stock-lean | programs
 # Builds one kernel, in build/BASE/NAME, with its modules; does nothing if source
 # and configuration are those of the last build.
@@ -8,65 +9,133 @@
 #   programs    the programs of guest/src and the kernel's selftests, for the guests
 # Environment: BASE, JOBS_BUILD (make -j, default: number of CPUs)
 . "$(dirname "$0")/lib.sh"
-[[ ${1:-} != -h ]] || usage 0
-load_base
-name=${1:-}
-need_tools gcc make
-jobs=${JOBS_BUILD:-$(nproc)}
-if [[ -t 1 || ! ${CI:-} ]]; then every=10; else every=30; fi
-tree=$BUILD/tree
 
-# source_id DIR: a name for the state of a source tree, with what is not committed.
-source_id() {
-	if [[ -d $1/.git ]]; then
-		git -C "$1" rev-parse 'HEAD^{tree}'
-		git -C "$1" diff HEAD | sha256sum
-		git -C "$1" ls-files --others --exclude-standard
+cc=gcc
+if command -v ccache >/dev/null; then
+	cc='ccache gcc'
+fi
+
+# The kernel that is built, set by main and build_kernel.
+name=''           # patched, debug or stock-lean
+source='' out=''  # its source and its directory
+fragments=()      # files of its configuration
+log=''            # output of its build
+
+# source_state: prints the state of the source, with what is not committed.
+source_state() {
+	if [[ -d $source/.git ]]; then
+		git -C "$source" rev-parse 'HEAD^{tree}'
+		git -C "$source" diff HEAD | sha256sum
+		git -C "$source" ls-files --others --exclude-standard
 	else
-		readlink -f "$1"
+		readlink -f "$source"
 	fi
 }
 
-cc=gcc
-! command -v ccache >/dev/null || cc='ccache gcc'
+# kernel_id: prints a checksum of all that the kernel is made of.
+kernel_id() {
+	{
+		source_state
+		cat "${fragments[@]}"
+		if [[ ${BASE_GUEST_MODULES:-} ]]; then
+			cat "$ROOT"/guest/module/*
+		fi
+		echo "$cc"
+	} | sha256sum
+}
 
-kernel() {
-	local src=$1 out=$BUILD/$name id fragments=("$ROOT/config/lean.config") f missing
-	shift
-	for f in "$ROOT/config/lean-$BASE.config" "$@"; do
-		[[ ! -r $f ]] || fragments+=("$f")
+kernel_make() { make -C "$source" O="$out" CC="$cc" "$@"; }
+
+# configure: .config from the fragments. It keeps its time when it does not change: no
+# needless rebuild.
+configure() {
+	local new=$out/new missing
+	rm -rf "$new"
+	mkdir "$new"
+	cat "${fragments[@]}" >"$new/fragment"
+	make -s -C "$source" O="$new" CC="$cc" KCONFIG_ALLCONFIG="$new/fragment" allnoconfig \
+		>"$new/log" 2>&1 || die "configuration failed: $(tail -n 1 "$new/log")"
+	# of a symbol in several fragments the last line counts
+	missing=$(tac "$new/fragment" | sed -n 's/^\(CONFIG_[A-Z0-9_]*=[ymn]\)$/\1/p' |
+		sort -u -s -t= -k1,1 | grep -v '=n$' | grep -vxF -f "$new/.config" |
+		cut -d= -f1 | sort -u | tr '\n' ' ') || true
+	if [[ $missing ]]; then
+		note "not in this kernel's configuration: $missing"
+	fi
+	if ! cmp -s "$new/.config" "$out/.config"; then
+		cp "$new/.config" "$out/.config"
+	fi
+	rm -rf "$new"
+}
+
+# built_files: prints how many files of a kernel build there are in its directory.
+built_files() {
+	find "$out" -name mods -prune -o \( -name '*.o' -o -name '*.a' -o -name '*.ko' \) -print |
+		wc -l
+}
+
+# compile_kernel JOBS: bzImage and modules, with lines that say how far it is.
+compile_kernel() {
+	local every=30 done=0 about=$BASE_FILES
+	if [[ -t 1 || ! ${CI:-} ]]; then
+		every=10
+	fi
+	# A build that was interrupted goes on where it was; one of a few changes begins at 0.
+	if [[ ! -e $out/vmlinux ]]; then
+		done=$(built_files)
+	fi
+	if [[ -s $out/.files ]]; then
+		about=$(<"$out/.files")
+	fi
+	if ! kernel_make -j"$1" bzImage modules 2>&1 | tee "$log" | sed -u 's/^ *//' |
+		progress "$every" "kernel $name" "$done" "$about"; then
+		grep -E -m 5 'error:|Error |No space' "$log" >&2 || tail -n 20 "$log" >&2
+		die "kernel $name does not build: see ${log#"$ROOT/"}"
+	fi
+	built_files >"$out/.files"
+}
+
+# guest_modules: our own modules for the guests, beside those of the kernel.
+guest_modules() {
+	local dir=$out/guest-module modules=$BASE_GUEST_MODULES
+	# A stock kernel lacks what these are built with.
+	if [[ $name != stock-lean ]]; then
+		modules+=" ${BASE_PATCHED_MODULES:-}"
+	fi
+	rm -rf "$dir"
+	cp -r "$ROOT/guest/module" "$dir"
+	kernel_make -s M="$dir" GUEST_MODULES="$modules" modules &&
+		kernel_make -s M="$dir" GUEST_MODULES="$modules" \
+			INSTALL_MOD_PATH="$out/mods.tmp" modules_install
+}
+
+# build_kernel SOURCE JOBS [FRAGMENT]: the kernel $name.
+build_kernel() {
+	local file id short=build/$BASE/$name.log
+	source=$1 out=$BUILD/$name log=$ROOT/$short
+	fragments=("$ROOT/config/lean.config")
+	for file in "$ROOT/config/lean-$BASE.config" "${@:3}"; do
+		if [[ -r $file ]]; then
+			fragments+=("$file")
+		fi
 	done
-	id=$({ source_id "$src"; cat "${fragments[@]}"; [[ ! ${BASE_GUEST_MODULES:-} ]] || cat "$ROOT"/guest/module/*; echo "$cc"; } | sha256sum)
-	[[ -r $out/arch/x86/boot/bzImage && $id == "$(cat "$out/.built" 2>/dev/null)" ]] && return
+	id=$(kernel_id)
+	if [[ -r $out/arch/x86/boot/bzImage && $id == "$(cat "$out/.built" 2>/dev/null)" ]]; then
+		return
+	fi
 	need_space 3 "a kernel build"
 	mkdir -p "$out"
 	rm -f "$out/.built"
-	export KBUILD_BUILD_USER=pinned KBUILD_BUILD_HOST=writeback KBUILD_BUILD_TIMESTAMP='2000-01-01'
-	kmake() { make -C "$src" O="$out" CC="$cc" "$@"; }
-
-	# .config keeps its time when nothing changed: no needless rebuild.
-	rm -rf "$out/new"
-	mkdir "$out/new"
-	cat "${fragments[@]}" >"$out/new/fragment"
-	make -s -C "$src" O="$out/new" CC="$cc" KCONFIG_ALLCONFIG="$out/new/fragment" allnoconfig >"$out/new/log" 2>&1 ||
-		die "configuration failed: $(tail -n 1 "$out/new/log")"
-	# of a symbol in several fragments the last line counts
-	missing=$(tac "$out/new/fragment" | sed -n 's/^\(CONFIG_[A-Z0-9_]*=[ymn]\)$/\1/p' | sort -u -s -t= -k1,1 | grep -v '=n$' |
-		grep -vxF -f "$out/new/.config" | cut -d= -f1 | sort -u | tr '\n' ' ') || true
-	[[ ! $missing ]] || note "not in this kernel's configuration: $missing"
-	cmp -s "$out/new/.config" "$out/.config" || cp "$out/new/.config" "$out/.config"
-	rm -rf "$out/new"
-
-	note "building kernel $name (log: build/$BASE/$name.log)"
-	kmake -j"$jobs" bzImage modules 2>&1 | tee "$BUILD/$name.log" | sed -u 's/^ *//' | progress "$every" "kernel $name" ||
-		{ grep -E -m 5 'error:|Error |No space' "$BUILD/$name.log" >&2 || tail -n 20 "$BUILD/$name.log" >&2
-		die "kernel $name does not build: see build/$BASE/$name.log"; }
+	export KBUILD_BUILD_USER=pinned KBUILD_BUILD_HOST=writeback
+	export KBUILD_BUILD_TIMESTAMP='2000-01-01'
+	configure
+	note "building kernel $name (log: $short)"
+	compile_kernel "$2"
 	rm -rf "$out/mods.tmp"
-	kmake -s INSTALL_MOD_PATH="$out/mods.tmp" INSTALL_MOD_STRIP=1 modules_install >>"$BUILD/$name.log" 2>&1 ||
-		die "modules of $name cannot be installed: see build/$BASE/$name.log"
+	kernel_make -s INSTALL_MOD_PATH="$out/mods.tmp" INSTALL_MOD_STRIP=1 modules_install \
+		>>"$log" 2>&1 || die "modules of $name cannot be installed: see $short"
 	if [[ ${BASE_GUEST_MODULES:-} ]]; then
-		guest_modules >>"$BUILD/$name.log" 2>&1 ||
-			die "guest/module does not build for $name: see build/$BASE/$name.log"
+		guest_modules >>"$log" 2>&1 || die "guest/module does not build for $name: see $short"
 	fi
 	rm -rf "$out/mods"
 	mv "$out/mods.tmp" "$out/mods"
@@ -74,61 +143,92 @@ kernel() {
 	note "kernel $name is built ($SECONDS s)"
 }
 
-# Modules of our own for the guests, beside those of the kernel.
-guest_modules() {
-	local dir=$out/guest-module modules=$BASE_GUEST_MODULES
-	# what a stock kernel has nothing to build with
-	[[ $name == stock-lean ]] || modules+=" ${BASE_PATCHED_MODULES:-}"
-	rm -rf "$dir"
-	cp -r "$ROOT/guest/module" "$dir"
-	kmake -s M="$dir" GUEST_MODULES="$modules" modules &&
-		kmake -s M="$dir" GUEST_MODULES="$modules" INSTALL_MOD_PATH="$out/mods.tmp" modules_install
+# Programs of the guests. Each .c file in guest/src and guest/soak is a program, and so is each
+# directory in guest/src with its .c files. The files in guest/src/lib are for all of them.
+compiler=(gcc -O2 -Wall -Wextra -pthread "-I$ROOT/guest/src" "-I$ROOT/guest/src/lib")
+
+# outdated TARGET FILE...: the target is missing, or older than a file or a header.
+outdated() {
+	local target=$1
+	shift
+	[[ ! -e $target || $(find "$@" -newer "$target") ||
+		$(find "$ROOT"/guest/{src,soak} -name '*.h' -newer "$target") ]]
 }
 
-# A program that needs more than libc says so in a line of its source,
-# /* LIBS: PACKAGE: LINKER_OPTIONS */, and is linked with what the guest has: the
-# libraries of this machine. Without the package it is not built.
-programs() {
-	local f bin=$ROOT/build/guest/bin libs opts
-	mkdir -p "$bin"
-	for f in "$ROOT"/guest/src/*.c; do
-		[[ -e $f ]] || continue
-		libs=$(sed -n 's|^/\* LIBS: \(.*\) \*/$|\1|p' "$f")
-		opts=(-static)
-		if [[ $libs ]]; then
-			if ! gcc -E "$f" >/dev/null 2>&1; then
-				note "${f#"$ROOT/"} is not built: no ${libs%%:*} (make setup)"
-				continue
-			fi
-			read -ra opts <<<"${libs#*:}"
+# build_library FILE: of what is in guest/src/lib.
+build_library() {
+	local library=$1 file object directory=$ROOT/build/guest/lib
+	mkdir -p "$directory"
+	for file in "$ROOT"/guest/src/lib/*.c; do
+		object=$directory/$(basename "$file" .c).o
+		if outdated "$object" "$file"; then
+			"${compiler[@]}" -c -o "$object.tmp" "$file" || die "$file does not compile"
+			mv "$object.tmp" "$object"
+			ar rcs "$library" "$object" || die "ar cannot write $library"
 		fi
-		compile "$f" "$bin/$(basename "$f" .c)" "${opts[@]}"
+	done
+}
+
+# build_program NAME FILE...: a program that needs more than libc says so in a line of its
+# source, /* LIBS: PACKAGE: LINKER_OPTIONS */, and is linked with the libraries of this machine,
+# which the guest has, too. Without the package it is not built.
+build_program() {
+	local program=$ROOT/build/guest/bin/$1 library=$ROOT/build/guest/lib/guest.a libs
+	local options=(-static)
+	shift
+	libs=$(sed -n 's|^/\* LIBS: \(.*\) \*/$|\1|p' "$@" | head -n 1)
+	if [[ $libs ]]; then
+		if ! "${compiler[@]}" -E "$@" >/dev/null 2>&1; then
+			note "${1#"$ROOT/"} is not built: no ${libs%%:*} (make setup)"
+			return
+		fi
+		read -ra options <<<"${libs#*:}"
+	fi
+	if [[ -e $library ]]; then
+		set -- "$@" "$library"
+	fi
+	if outdated "$program" "$@"; then
+		"${compiler[@]}" -o "$program.tmp" "$@" "${options[@]}" || die "$1 does not compile"
+		mv "$program.tmp" "$program"
+	fi
+}
+
+build_programs() {
+	local path
+	shopt -s nullglob
+	mkdir -p "$ROOT/build/guest/bin"
+	build_library "$ROOT/build/guest/lib/guest.a"
+	for path in "$ROOT"/guest/src/*.c "$ROOT"/guest/soak/*.c; do
+		build_program "$(basename "$path" .c)" "$path"
+	done
+	for path in "$ROOT"/guest/src/*/; do
+		if [[ $path != */lib/ ]]; then
+			build_program "$(basename "$path")" "$path"*.c
+		fi
 	done
 	"$ROOT/scripts/selftests.sh"
 }
 
-compile() {
-	local src=$1 out=$2 newer
-	shift 2
-	newer=$(find "$(dirname "$src")" -newer "$out" \( -name '*.h' -o -path "$src" \) 2>/dev/null) || newer=all
-	[[ ! -e $out || $newer ]] || return 0
-	gcc -O2 -Wall -Wextra -pthread -o "$out.tmp" "$src" "$@" || die "$src does not compile"
-	mv "$out.tmp" "$out"
+main() {
+	local tree jobs
+	parse_args 1 1 "$@"
+	load_base
+	name=$1 tree=$BUILD/tree jobs=${JOBS_BUILD:-$(nproc)}
+	need_tools gcc make
+	if [[ $name != stock-lean && ! -d $tree ]]; then
+		die "no build/$BASE/tree: run make tree"
+	fi
+	case $name in
+	patched) lock; build_kernel "$tree" "$jobs" ;;
+	debug) lock; build_kernel "$tree" "$jobs" "$ROOT/config/debug.config" ;;
+	stock-lean)
+		"$ROOT/scripts/source.sh" pristine
+		lock
+		build_kernel "$BUILD/pristine" "$jobs"
+		;;
+	programs) lock; build_programs ;;
+	*) die "no kernel '$name': use patched, debug, stock-lean or programs" ;;
+	esac
 }
 
-case $name in
-patched | debug | programs)
-	[[ -d $tree ]] || die "no build/$BASE/tree: run make tree"
-	;;
-esac
-case $name in
-patched) lock; kernel "$tree" ;;
-debug) lock; kernel "$tree" "$ROOT/config/debug.config" ;;
-stock-lean)
-	"$ROOT/scripts/source.sh" pristine
-	lock
-	kernel "$BUILD/pristine"
-	;;
-programs) lock; programs ;;
-*) usage 2 >&2 ;;
-esac
+main "$@"

@@ -31,7 +31,7 @@ answer_help() {
 # An option, and less than MIN or more than MAX words, are refused with one line. A script
 # with options of its own calls answer_help, then getopts, then this for the words left.
 parse_args() {
-	local min=$1 max=$2 word help="scripts/${0##*/} --help shows the usage"
+	local min=$1 max=$2 word help="$0 --help shows the usage"
 	shift 2
 	answer_help "$@"
 	for word; do
@@ -75,8 +75,11 @@ check_variables() {
 		# In a subshell, as it ends the script with a line of its own.
 		(scenarios "${patterns[@]}") >/dev/null || exit 2
 	fi
-	for name in JOBS JOBS_BUILD GUEST_SMP GUEST_MEM GUEST_TIMEOUT BENCH_TIMEOUT; do
+	for name in JOBS JOBS_BUILD GUEST_SMP; do
 		need_number "$name" "${!name:-1}" 1
+	done
+	for name in GUEST_MEM GUEST_TIMEOUT BENCH_TIMEOUT; do
+		need_number "$name" "${!name:-1}" 1 99999999
 	done
 	for name in MINUTES FAULT_MINUTES; do
 		need_number "$name" "${!name:-0}"
