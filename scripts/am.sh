@@ -28,7 +28,7 @@ check_tree() {
 # series_version: the version of the series that the tree has, or nothing.
 series_version() {
 	sed -n 's/^:Version: *//p' "$tree"/Documentation/{mm,vm}/pinned_writeback.rst 2>/dev/null |
-		head -n 1
+		head -n 1 || true
 }
 
 # patch_subject FILE: the subject of a patch file, unfolded, without [PATCH].

@@ -10,7 +10,8 @@
 
 # recipients FILE: who is to read it, an address a line.
 recipients() {
-	(cd "$tree" && perl scripts/get_maintainer.pl --no-rolestats --no-git --no-git-fallback "$1") |
+	(cd "$tree" && perl scripts/get_maintainer.pl --no-rolestats --no-git --no-git-fallback \
+		--no-fixes "$1") |
 		grep -v '@example\.org' || true
 }
 
@@ -31,7 +32,7 @@ fill_cover() {
 	awk -v cover="$2" '
 		BEGIN {
 			getline subject <cover
-			sub(/^[0-9][0-9]-[a-z0-9-]+: /, "", subject)
+			sub(/^[0-9][0-9]-/, "", subject)
 			while ((getline line <cover) > 0)
 				text = text (text == "" && line == "" ? "" : line "\n")
 		}
@@ -65,7 +66,9 @@ main() {
 	done
 	mail=$dir/tmp/0000-cover-letter.patch
 	fill_cover "$mail" "$ROOT/patches/$BASE/$topic/cover.txt" >"$mail.filled"
-	sed -i "s/^base-commit: .*/&\nbase-kernel: Linux $kernel${needs[*]:+ with ${needs[*]}}/" "$mail.filled"
+	# Cover letters have no patch id.
+	sed -i -e '/^prerequisite-patch-id: 0*$/d' \
+		-e "s/^base-commit: .*/&\nbase-kernel: Linux $kernel${needs[*]:+ with ${needs[*]}}/" "$mail.filled"
 	add_cc "$mail.filled" "$(LC_ALL=C sort -u <<<"$all" | sed '/^$/d')" >"$mail.cc"
 	cat "$dir/tmp"/[0-9]*.cc >"$dir/$topic.mbox"
 	rm -rf "$dir/tmp"

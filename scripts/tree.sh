@@ -40,7 +40,7 @@ make_tree() {
 }
 
 update_tree() {
-	local branch head tmp why
+	local branch head why
 	[[ -d $tree/.git && -n $(git -C "$tree" tag -l base) ]] ||
 		die "$short is not a tree that make tree made: move it away"
 	[[ ! -d $tree/.git/rebase-apply && ! -d $tree/.git/rebase-merge ]] ||
