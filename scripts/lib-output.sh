@@ -5,14 +5,15 @@
 # progress SECONDS WHAT DONE ABOUT: reads the output of a kernel build, of which DONE of about
 # ABOUT files are there already, and says every SECONDS how far it is.
 progress() {
-	local start=$SECONDS last=$SECONDS files=$3 line
+	local start=$SECONDS last=$SECONDS files=$3 about=$4 line
 	while read -r line; do
 		if [[ $line =~ ^(CC|LD|AR|AS|HOSTCC)\  ]]; then
 			files=$((files + 1))
+			about=$((files > about ? files : about))
 		fi
 		if ((SECONDS - last >= $1)); then
 			last=$SECONDS
-			echo "   $2: $files of about $4 files, $((SECONDS - start)) s"
+			echo "   $2: $files of about $about files, $((SECONDS - start)) s"
 		fi
 	done
 }

@@ -38,7 +38,7 @@ parse_args() {
 		[[ $word != -* ]] || die "no option '$word': $help"
 	done
 	(($# <= max)) || die "unexpected argument '${*:max+1:1}': $help"
-	(($# >= min)) || die "$min arguments needed, $# given: $help"
+	(($# >= min)) || die "an argument is missing: $help"
 }
 
 # load_base: checks all variables, reads bases/$BASE and sets BUILD, the build directory of
