@@ -28,18 +28,12 @@ cleanup() {
 	fi
 }
 
-# check_input: before anything takes minutes.
-check_input() {
-	case $kernel in
-	stock | lean | patched | debug) ;;
-	*) die "no kernel '$kernel': use KERNEL=x with one of: stock lean patched debug" ;;
-	esac
-	if [[ $scenario != shell ]]; then
-		scenario_file "$scenario" >/dev/null ||
-			die "no scenario '$scenario': use one name that make list shows"
-		[[ ! $(scenario_field "$scenario" PEER) ]] ||
-			die "$scenario has a second guest, and make shell starts only one"
-	fi
+# check_scenario: before anything takes minutes.
+check_scenario() {
+	scenario_file "$scenario" >/dev/null ||
+		die "'$scenario' is not one scenario: use a name that make list shows"
+	[[ ! $(scenario_field "$scenario" PEER) ]] ||
+		die "$scenario has a second guest, and make shell starts only one"
 }
 
 # feed: prints the commands of a pipe, from the prompt of the guest on: the guest would lose what
@@ -58,7 +52,9 @@ feed() {
 main() {
 	local arguments disks words=() extra=() rows='' columns='' terminal=dumb
 	load_base
-	check_input
+	if [[ $scenario != shell ]]; then
+		check_scenario
+	fi
 	need_tools qemu-system-x86_64 stty
 	build_kernels "$kernel" </dev/null
 	find_kernel "$kernel"

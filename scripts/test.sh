@@ -1,107 +1,135 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Usage: scripts/test.sh
-# Runs the scenarios on the patched kernel, those that show a bug also on the stock
-# kernel (where they have to fail), and the tests of the harness itself. Last line:
-# N passed, N failed, N skipped; exit code 1 if any failed.
+# Runs the scenarios on the patched kernel, those that show a bug also on the stock kernel (where
+# they have to fail), and the tests of the harness itself. Last line: N passed, N failed, N
+# skipped; exit code 1 if any failed.
 # Environment: BASE, SCENARIO (only these: "boot rdma-*", "f1/"; make list shows all of them),
 #   KERNEL (only this one: stock, which then runs what it passes as well, lean, patched or
 #   debug), JOBS (guests at a time, default 2)
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/lib-guest.sh
+. "$ROOT/scripts/lib-guest.sh"
 
-# one KERNEL SCENARIO: a guest, and whether its verdict is the one expected.
-one() {
-	local kernel=$1 scenario=$2 expected=pass result=fail
-	case $kernel in stock | lean) expected=$(scenario_field "$scenario" STOCK fail) ;; esac
-	EXPECT_FAIL=$([[ $expected != fail ]] || echo 1) \
-		"$ROOT/scripts/guest.sh" -k "$kernel" -s "$scenario" || true
-	verdict_of "$kernel" "$scenario"
+# add_result RESULT NAME [TEXT]: one line of the summary.
+add_result() { echo "$1 $2${3:+: $3}" >>"$TEST_SUMMARY"; }
+
+# test_scenario KERNEL SCENARIO: runs a guest, and adds whether its verdict is the one expected.
+test_scenario() {
+	local kernel=$1 scenario=$2 expected=pass result=fail verdict reason expect_fail=''
+	case $kernel in
+	stock | lean) expected=$(scenario_field "$scenario" STOCK fail) ;;
+	esac
+	if [[ $expected == fail ]]; then
+		expect_fail=1
+	fi
+	EXPECT_FAIL=$expect_fail "$ROOT/scripts/guest.sh" -k "$kernel" -s "$scenario" || true
+	read -r verdict reason < <(verdict_of "$kernel" "$scenario")
 	case $verdict in
 	"$expected") result=pass ;;
 	skip) result=skip ;;
+	*) reason+=" (expected: $expected)" ;;
 	esac
-	[[ $result == pass ]] || [[ $verdict == skip ]] ||
-		verdict_text+=" (expected: $expected)"
-	[[ $expected == fail && $result == pass ]] && verdict_text="fails, as it should: $verdict_text"
-	echo "$result $kernel/$scenario${verdict_text:+: $verdict_text}" >>"$TEST_SUMMARY"
+	if [[ $expected == fail && $result == pass ]]; then
+		reason="fails, as it should: $reason"
+	fi
+	add_result "$result" "$kernel/$scenario" "$reason"
 }
 
-case ${1:-} in
--h) usage 0 ;;
---one) load_base; one "$2" "$3"; exit 0 ;;
-esac
-
-load_base
-# Bad input first, before anything takes minutes.
-read -ra patterns <<<"${SCENARIO:-}"
-names=$(scenarios "${patterns[@]}") || exit
-mapfile -t all <<<"$names"
-case ${KERNEL:-} in
-'') kernels=(stock patched) ;;
-stock | lean | patched | debug) kernels=("$KERNEL") ;;
-*) die "no kernel '$KERNEL': use KERNEL=x with one of: stock lean patched debug" ;;
-esac
-jobs=${JOBS:-2}
-[[ $jobs =~ ^[1-9][0-9]*$ ]] || die "JOBS=$jobs is not a number of guests"
-
-"$ROOT/scripts/setup.sh" full
-"$ROOT/scripts/tree.sh"
-for k in "${kernels[@]}"; do
-	case $k in
-	stock)
-		"$ROOT/scripts/source.sh" image
-		[[ -d $BUILD/debimg ]] || "$ROOT/scripts/build.sh" stock-lean
-		;;
-	lean) "$ROOT/scripts/build.sh" stock-lean ;;
-	*) "$ROOT/scripts/build.sh" "$k" ;;
-	esac
-done
-"$ROOT/scripts/build.sh" programs
-
-results=$BUILD/results
-mkdir -p "$results"
-export TEST_SUMMARY=$results/summary.txt BASE
-: >"$TEST_SUMMARY"
-list=()
-for k in "${kernels[@]}"; do
-	for s in "${all[@]}"; do
-		case $k-$(scenario_field "$s" STOCK fail) in
-		stock-skip | lean-skip) continue ;;
-		stock-pass) [[ ${SCENARIO:-}${KERNEL:-} ]] || continue ;;
-		esac
-		list+=("$k $s")
+# guests_to_run KERNEL...: prints a line "KERNEL SCENARIO" for each guest. A stock kernel does
+# not run what it passes unless the user asked for it.
+guests_to_run() {
+	local kernel scenario names patterns
+	read -ra patterns <<<"${SCENARIO:-}"
+	names=$(scenarios "${patterns[@]}") || exit
+	for kernel; do
+		for scenario in $names; do
+			case $kernel-$(scenario_field "$scenario" STOCK fail) in
+			stock-skip | lean-skip) continue ;;
+			stock-pass)
+				if [[ ! ${SCENARIO:-}${KERNEL:-} ]]; then
+					continue
+				fi
+				;;
+			esac
+			echo "$kernel $scenario"
+		done
 	done
-done
-note "${#list[@]} guests to run, $jobs at a time (up to a minute each)"
-((${#list[@]} == 0)) || printf '%s\n' "${list[@]}" | xargs -P "$jobs" -L 1 "$0" --one
+}
 
-if [[ ! ${SCENARIO:-} && ! ${KERNEL:-} ]]; then
-	note "tests of the harness"
-	"$ROOT/scripts/test-harness.sh" || true
-fi
-
-# What this run does not cover is said, too; a base whose source was given is run.
-if [[ ! ${SCENARIO:-} && ! ${KERNEL:-} && $BASE == 6.1 ]]; then
-	for b in "$ROOT"/bases/*; do
-		b=${b##*/} var=LINUX_${b//./_}
-		[[ $b != "$BASE" ]] || continue
-		if [[ ${!var:-} ]]; then
-			BASE=$b "$ROOT/scripts/test.sh" || true
-			sed "s|^\([a-z]* \)|\1$b/|" "$ROOT/build/$b/results/summary.txt" >>"$TEST_SUMMARY"
+# test_other_bases: runs each other base whose source was given, and says which were left out.
+test_other_bases() {
+	local base source summary
+	for base in "$ROOT"/bases/*; do
+		base=${base##*/} source=LINUX_${base//./_}
+		if [[ $base == "$BASE" ]]; then
+			continue
+		fi
+		if [[ ${!source:-} ]]; then
+			BASE=$base "$ROOT/scripts/test.sh" || true
+			summary=$ROOT/build/$base/results/summary.txt
+			sed "s|^\([a-z]* \)|\1$base/|" "$summary" >>"$TEST_SUMMARY"
 		else
-			echo "skip base/$b: no source of it is given: make test BASE=$b $var=/path/to/linux-$b" >>"$TEST_SUMMARY"
+			add_result skip "base/$base" "no source of it is given:\
+ make test BASE=$base $source=/path/to/linux-$base"
 		fi
 	done
-fi
+}
 
 count() { grep -c "^$1 " "$TEST_SUMMARY" || true; }
-echo
-note "results (build/$BASE/results/summary.txt)"
-# What failed is said last: that is where a log is looked at, and what is left of a cut one.
-for r in pass skip fail; do
-	grep "^$r " "$TEST_SUMMARY" | sort -k 2 || true
-done
-echo
-failed=$(count fail)
-(( $(wc -l <"$TEST_SUMMARY") >= ${#list[@]} )) || die "some guests did not report: run it again"
-echo "$(count pass) passed, $failed failed, $(count skip) skipped"
-((failed == 0)) || exit 1
+
+# print_results GUESTS: fails if there is a failure.
+print_results() {
+	local result failed
+	failed=$(count fail)
+	echo
+	note "results (build/$BASE/results/summary.txt)"
+	# Failures come last: readers look at the end of a log, and a log may be cut.
+	for result in pass skip fail; do
+		grep "^$result " "$TEST_SUMMARY" | sort -k 2 || true
+	done
+	echo
+	(($(wc -l <"$TEST_SUMMARY") >= $1)) || die "some guests did not report: run it again"
+	echo "$(count pass) passed, $failed failed, $(count skip) skipped"
+	((failed == 0))
+}
+
+main() {
+	local kernels=(stock patched) guests=() lines jobs=${JOBS:-2} all=1
+	if [[ ${1:-} == --one ]]; then # for xargs
+		load_base
+		test_scenario "$2" "$3"
+		return
+	fi
+	parse_args 0 0 "$@"
+	load_base
+	if [[ ${KERNEL:-} ]]; then
+		kernels=("$KERNEL")
+	fi
+	if [[ ${SCENARIO:-} || ${KERNEL:-} ]]; then
+		all=''
+	fi
+	lines=$(guests_to_run "${kernels[@]}") || exit
+	if [[ $lines ]]; then
+		mapfile -t guests <<<"$lines"
+	fi
+
+	build_kernels "${kernels[@]}"
+	mkdir -p "$BUILD/results"
+	export TEST_SUMMARY=$BUILD/results/summary.txt BASE
+	: >"$TEST_SUMMARY"
+	note "${#guests[@]} guests to run, $jobs at a time (up to a minute each)"
+	if ((${#guests[@]})); then
+		printf '%s\n' "${guests[@]}" | xargs -P "$jobs" -L 1 "$0" --one
+	fi
+	if [[ $all ]]; then
+		note "tests of the harness"
+		"$ROOT/scripts/test-harness.sh" || true
+		if [[ $BASE == 6.1 ]]; then
+			test_other_bases
+		fi
+	fi
+	print_results "${#guests[@]}"
+}
+
+main "$@"
