@@ -73,7 +73,7 @@ check_variables() {
 	if [[ ${SCENARIO:-} ]]; then
 		read -ra patterns <<<"$SCENARIO"
 		# In a subshell, as it ends the script with a line of its own.
-		(scenarios "${patterns[@]}") >/dev/null || exit 2
+		(scenarios_of any "${patterns[@]}") >/dev/null || exit 2
 	fi
 	for name in JOBS JOBS_BUILD GUEST_SMP; do
 		need_number "$name" "${!name:-1}" 1
