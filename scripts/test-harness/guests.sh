@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2317,SC2154
+# Rows about guests, their results, and how far a build is.
+
+guest_ends() {
+	local out code=0
+	out=$(GUEST_CMDLINE="pw.scenario=none" "$ROOT/scripts/guest.sh" -q -k patched -s boot) || code=$?
+	((code == 1)) || fail "exit code $code"
+	[[ $out == *"last 60 lines of build/$BASE/results/patched/boot.log"* &&
+		$out == *'ended early'* ]] || fail "$out"
+}
+
+guest_hangs() {
+	local out code=0
+	out=$(DURATION_FACTOR=0.01 "$ROOT/scripts/guest.sh" -q -k patched -s boot) || code=$?
+	((code == 1)) || fail "exit code $code"
+	[[ $out == *"last 60 lines of build/$BASE/results/patched/boot.log"* && $out == *'hang'* ]] ||
+		fail "$out"
+}
+
+# QEMU is aborted in the trial boot with KVM, and in each guest after it. That gives a verdict,
+# and not a word from bash.
+kvm_trial() {
+	local out code=0 kernel=$tmp/kernel library=$project/scripts/lib-guest.sh
+	new_project
+	: >"$tmp/kvm"
+	sed -i "s,/dev/kvm,$tmp/kvm,g" "$library"
+	grep -q "$tmp/kvm" "$library" || fail "lib-guest.sh does not look at /dev/kvm"
+	mkdir -p "$kernel/arch/x86/boot" "$kernel/mods/lib/modules/6.1" "$project/build/6.1"
+	: >"$kernel/arch/x86/boot/bzImage"
+	: >"$project/build/6.1/initramfs-kernel.cpio.gz"
+	# shellcheck disable=SC2016 # for the fake program
+	fake qemu-system-x86_64 "echo \"\$*\" >>'$tmp/called'" 'kill -ABRT $$'
+	out=$(BASE=6.1 faked env -u GUEST_ACCEL "$project/scripts/guest.sh" -k "$kernel" -s boot 2>&1 \
+		</dev/null) || code=$?
+	grep -q -- '-accel kvm' "$tmp/called" || fail "no trial boot: $out"
+	grep -q -- '-accel tcg' "$tmp/called" || fail "no guest after the trial: $out"
+	if grep -E 'Abort|Killed|core dumped|line [0-9]+:' <<<"$out"; then
+		fail "bash speaks: $(grep -E 'Abort|Killed|core dumped|line [0-9]+:' <<<"$out")"
+	fi
+	((code == 1)) || fail "exit code $code: $out"
+	[[ $out == *'the guest ended early'* ]] || fail "$out"
+}
+
+# The table of make demo has at most 100 columns, and nothing is lost in it.
+demo_table() {
+	local text word
+	text="fail: $(printf 'word%s ' {1..40})$(printf 'x%.0s' {1..150})"
+	printf 'scenario\tstock\tpatched\nf1-btrfs-powercut\t%s\tpass: %s\n' "$text" "$text" |
+		wrapped_table >"$tmp/table"
+	(($(wc -L <"$tmp/table") <= 100)) || fail "$(wc -L <"$tmp/table") columns"
+	for word in {1..40}; do
+		(($(grep -ow "word$word" "$tmp/table" | wc -l) == 2)) || fail "word$word is lost"
+	done
+	(($(tr -cd x <"$tmp/table" | wc -c) == 300)) || fail "a long word is cut"
+}
+
+verdicts() {
+	local BUILD=$tmp/verdicts
+	mkdir -p "$BUILD/results/patched"
+	expect() { # LINE SCENARIO
+		[[ $(verdict_of patched "$2") == "$1" ]] || fail "$2: $(verdict_of patched "$2")"
+	}
+	write() { echo "$2" >"$BUILD/results/patched/$1.verdict"; }
+	write a 'pass '
+	write b 'fail 3 of 4 pages are torn'
+	write c 'fail timed out after 9 s'
+	write d 'fail no verdict: hang'
+	write e ''
+	expect 'pass ' a
+	expect 'fail 3 of 4 pages are torn' b
+	expect 'error timed out after 9 s' c
+	expect 'error no verdict: hang' d
+	expect 'error ' e
+	expect 'error not run' f
+}
+
+build_progress() {
+	local out
+	out=$(printf '%s\n' 'CC a.o' 'GEN x' 'AR b.a' 'LD c.o' | progress 0 'kernel x' 5 7)
+	[[ $out == *'kernel x: 6 of about 7 files, 0 s'*'kernel x: 8 of about 8 files, 0 s' ]] ||
+		fail "$out"
+}
+
+guests_rows() {
+	check guest-ends guest_ends
+	check guest-hangs guest_hangs
+	check kvm-trial kvm_trial
+	check demo-table demo_table
+	check verdicts verdicts
+	check build-progress build_progress
+}
