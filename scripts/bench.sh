@@ -36,7 +36,8 @@ check_kernels() {
 	local kernel name
 	for kernel in stock patched; do
 		[[ -r ${directory[$kernel]}/arch/x86/boot/bzImage ]] ||
-			die "no kernel in ${directory[$kernel]}: name the directory of a build (make O=)"
+			die "no kernel in ${directory[$kernel]}:" \
+				"name the directory of a build (make O=)"
 		for name in null_blk ${BASE_GUEST_MODULES:-}; do
 			[[ $(module "$kernel" "$name") ]] ||
 				die "no $name.ko in ${directory[$kernel]}: build this kernel again"
@@ -85,7 +86,7 @@ start_guest() {
 
 # run_guests RUN LIMIT: both kernels, with their results in $out/KERNEL.RUN.log.
 run_guests() {
-	local kernel guest log
+	local kernel guest log figures
 	rm -f "$out"/*."$1".log
 	for kernel in stock patched; do
 		start_guest "$kernel" "$1" "$2"
@@ -93,8 +94,8 @@ run_guests() {
 	while kill -0 "${guests[@]}" 2>/dev/null; do
 		sleep 1
 		if ((SECONDS % 15 == 0)); then
-			echo "   $SECONDS s:" \
-				"$(cat "$out"/*."$1".log 2>/dev/null | grep -c '^@@BENCH ' || true) figures"
+			figures=$(cat "$out"/*."$1".log 2>/dev/null | grep -c '^@@BENCH ') || true
+			echo "   $SECONDS s: $figures figures"
 		fi
 	done
 	for guest in "${guests[@]}"; do
@@ -187,7 +188,8 @@ main() {
 	trap 'exit 130' INT TERM
 	make_root
 	for ((run = 1; run <= runs; run++)); do
-		note "run $run of $runs: both kernels, 15 s or more (log: build/$BASE/bench/*.$run.log)"
+		note "run $run of $runs: both kernels, 15 s or more" \
+			"(log: build/$BASE/bench/*.$run.log)"
 		run_guests "$run" "${BENCH_TIMEOUT:-300}"
 	done
 	cases >"$tmp/cases"

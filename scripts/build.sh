@@ -135,7 +135,8 @@ build_kernel() {
 	kernel_make -s INSTALL_MOD_PATH="$out/mods.tmp" INSTALL_MOD_STRIP=1 modules_install \
 		>>"$log" 2>&1 || die "modules of $name cannot be installed: see $short"
 	if [[ ${BASE_GUEST_MODULES:-} ]]; then
-		guest_modules >>"$log" 2>&1 || die "guest/module does not build for $name: see $short"
+		guest_modules >>"$log" 2>&1 ||
+			die "guest/module does not build for $name: see $short"
 	fi
 	rm -rf "$out/mods"
 	mv "$out/mods.tmp" "$out/mods"

@@ -55,15 +55,16 @@ show_progress() {
 			*'Could not get lock'*)
 				if [[ ! $waiting ]]; then
 					waiting=1
-					note "another program holds the lock of dpkg ($(lock_holder))," \
-						"waiting for it up to 2 minutes"
+					note "another program holds the lock of dpkg" \
+						"($(lock_holder)), waiting up to 2 minutes"
 				fi
 				;;
 			esac
 		fi
 		if ((SECONDS - last >= 10)); then
 			last=$SECONDS
-			echo "   packages$of: $downloaded downloaded, $installed installed, $SECONDS s"
+			echo "   packages$of: $downloaded downloaded, $installed installed," \
+				"$SECONDS s"
 		fi
 	done
 }
@@ -81,8 +82,8 @@ die_of_apt() {
 	reason=$(grep -m 1 '^E: ' "$log" | cut -c 4-103) || true
 	case $reason in
 	*'get lock'* | *'frontend lock'*)
-		die "another program holds the lock of dpkg ($(lock_holder)): wait until it has ended," \
-			"then run the same make again"
+		die "another program holds the lock of dpkg ($(lock_holder)):" \
+			"wait until it has ended, then run the same make again"
 		;;
 	*'Failed to fetch'* | *'resolv'* | *'onnect'* | *'Unable to locate'* | *'no installation'*)
 		advice="check the network and run the same make again"

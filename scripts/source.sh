@@ -91,7 +91,9 @@ git_tree() {
 
 # is_series: the Makefile on stdin is of the version of the base.
 is_series() {
-	[[ $(sed -n 's/^\(VERSION\|PATCHLEVEL\) *= *//p' 2>/dev/null | paste -sd.) == "$BASE_SERIES" ]]
+	local version
+	version=$(sed -n 's/^\(VERSION\|PATCHLEVEL\) *= *//p' 2>/dev/null | paste -sd.)
+	[[ $version == "$BASE_SERIES" ]]
 }
 
 git_unpack() { git -C "$1" archive "$2" | tar -C "$3" -xf -; }       # TREE REVISION DIR
@@ -105,7 +107,8 @@ unpack_local() {
 		# What is checked out, or the newest release of this series.
 		revision=HEAD
 		if ! git -C "$2" show HEAD:Makefile 2>/dev/null | is_series; then
-			revision=$(git -C "$2" tag -l "v$BASE_SERIES.*" --sort=-v:refname | head -n 1)
+			revision=$(git -C "$2" tag -l "v$BASE_SERIES.*" --sort=-v:refname |
+				head -n 1)
 		fi
 		[[ $revision ]] || die "$named: neither HEAD nor a tag is Linux $BASE_SERIES"
 		busy unpacking git_unpack "$2" "$revision" "$1" ||
@@ -138,7 +141,8 @@ unpack() { # DIR
 	if ! GIT_TERMINAL_PROMPT=0 busy cloning git clone -q --depth 1 --branch "$BASE_GIT_BRANCH" \
 		"$BASE_GIT" "$1.git" 2>/dev/null; then
 		rm -rf "$1.git"
-		die "no source for base $BASE: give $tree_variable=/path/to/a/tree/of/Linux/$BASE_SERIES," \
+		die "no source for base $BASE:" \
+			"give $tree_variable=/path/to/a/tree/of/Linux/$BASE_SERIES," \
 			"or connect to a network where $BASE_GIT can be cloned"
 	fi
 	unpack_local "$1" "$1.git"
@@ -154,7 +158,8 @@ image() {
 	version=$(version)
 	package=$(image_package "$version") || package=''
 	if [[ ! $package ]]; then
-		note "Debian has no prebuilt kernel of the version of $BASE_PACKAGE; stock will be built"
+		note "Debian has no prebuilt kernel of the version of $BASE_PACKAGE;" \
+			"stock will be built"
 		return
 	fi
 	if ! (download "$package=$version" "${package}_*.deb"); then

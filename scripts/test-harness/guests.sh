@@ -4,7 +4,8 @@
 
 guest_ends() {
 	local out code=0
-	out=$(GUEST_CMDLINE="pw.scenario=none" "$ROOT/scripts/guest.sh" -q -k patched -s boot) || code=$?
+	out=$(GUEST_CMDLINE="pw.scenario=none" "$ROOT/scripts/guest.sh" -q -k patched -s boot) ||
+		code=$?
 	((code == 1)) || fail "exit code $code"
 	[[ $out == *"last 60 lines of build/$BASE/results/patched/boot.log"* &&
 		$out == *'ended early'* ]] || fail "$out"
@@ -14,8 +15,8 @@ guest_hangs() {
 	local out code=0
 	out=$(DURATION_FACTOR=0.01 "$ROOT/scripts/guest.sh" -q -k patched -s boot) || code=$?
 	((code == 1)) || fail "exit code $code"
-	[[ $out == *"last 60 lines of build/$BASE/results/patched/boot.log"* && $out == *'hang'* ]] ||
-		fail "$out"
+	[[ $out == *"last 60 lines of build/$BASE/results/patched/boot.log"* &&
+		$out == *'hang'* ]] || fail "$out"
 }
 
 # QEMU is aborted in the trial boot with KVM, and in each guest after it. That gives a verdict,
@@ -31,8 +32,8 @@ kvm_trial() {
 	: >"$project/build/6.1/initramfs-kernel.cpio.gz"
 	# shellcheck disable=SC2016 # for the fake program
 	fake qemu-system-x86_64 "echo \"\$*\" >>'$tmp/called'" 'kill -ABRT $$'
-	out=$(BASE=6.1 faked env -u GUEST_ACCEL "$project/scripts/guest.sh" -k "$kernel" -s boot 2>&1 \
-		</dev/null) || code=$?
+	out=$(BASE=6.1 faked env -u GUEST_ACCEL "$project/scripts/guest.sh" -k "$kernel" -s boot \
+		2>&1 </dev/null) || code=$?
 	grep -q -- '-accel kvm' "$tmp/called" || fail "no trial boot: $out"
 	grep -q -- '-accel tcg' "$tmp/called" || fail "no guest after the trial: $out"
 	if grep -E 'Abort|Killed|core dumped|line [0-9]+:' <<<"$out"; then

@@ -105,8 +105,8 @@ known_variables() {
 	for name in $list; do
 		project_make help "$name=1" >"$tmp/out" || fail "$name is refused"
 	done
-	for name in BASE SCENARIO KERNEL JOBS MINUTES FAULT_MINUTES SEED TREE TOPIC TOPICS NAME KEEP \
-		LINUX_5_4; do
+	for name in BASE SCENARIO KERNEL JOBS MINUTES FAULT_MINUTES SEED TREE TOPIC TOPICS NAME \
+		KEEP LINUX_5_4; do
 		grep -qxF "$name" <<<"$list" || fail "make help lacks $name"
 	done
 	still_untouched
@@ -132,10 +132,12 @@ input_rows() {
 	check wrong-kernel wrong_on_all_targets "no kernel 'nosuch'" KERNEL=nosuch
 	check wrong-jobs wrong_value 'JOBS=0 is out of range' test JOBS=0
 	check wrong-minutes wrong_on_all_targets 'MINUTES=x is not a number' MINUTES=x
-	check wrong-fault-minutes wrong_value 'FAULT_MINUTES=-1 is not a number' soak FAULT_MINUTES=-1
+	check wrong-fault-minutes wrong_value 'FAULT_MINUTES=-1 is not a number' soak \
+		FAULT_MINUTES=-1
 	check wrong-seed wrong_value 'SEED=0x1 is not a number' soak SEED=0x1
 	check wrong-factor wrong_value 'LIMIT_FACTOR=fast is not a number' test LIMIT_FACTOR=fast
-	check wrong-tree wrong_value 'LINUX_5_4=/nosuch: no such dir' tree BASE=5.4 LINUX_5_4=/nosuch
+	check wrong-tree wrong_value 'LINUX_5_4=/nosuch: no such directory' tree BASE=5.4 \
+		LINUX_5_4=/nosuch
 	check wrong-target wrong_value 'make help' nosuch
 	check unknown-variable unknown_variable
 	check known-variables known_variables

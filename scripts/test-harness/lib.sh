@@ -68,7 +68,7 @@ refuses() {
 	((code == 2)) || fail "exit code $code: $*: $(head -n 1 "$tmp/line")"
 	(($(wc -l <"$tmp/line") == 1)) ||
 		fail "$(wc -l <"$tmp/line") lines instead of one: $*: $(head -n 1 "$tmp/line")"
-	grep -qE "$pattern" "$tmp/line" || fail "unexpected: $*: $(cat "$tmp/line")"
+	grep -qE -- "$pattern" "$tmp/line" || fail "unexpected: $*: $(<"$tmp/line")"
 }
 
 # fake COMMAND LINE...: a program of that name for commands that are run by faked and refuses.
@@ -83,12 +83,18 @@ fake() {
 forbid() {
 	local name
 	for name; do
-		fake "$name" "echo \"$name \$*\" >>'$tmp/called'" "echo '$name was called' >&2" 'exit 99'
+		fake "$name" "echo \"$name \$*\" >>'$tmp/called'" "echo '$name was called' >&2" \
+			'exit 99'
 	done
 }
 
 # faked COMMAND...: runs it with the programs of fake and forbid.
-faked() { env PATH="$tmp/bin:$PATH" "$@"; }
+faked() {
+	(
+		PATH=$tmp/bin:$PATH
+		"$@"
+	)
+}
 
 # new_project: a fresh copy of this project in $project, without anything that was built.
 new_project() {
@@ -112,8 +118,8 @@ state() {
 # untouched STATE: nothing was changed in the copy since, and no forbidden command was called.
 untouched() {
 	[[ ! -e $tmp/called ]] || fail "called: $(head -n 1 "$tmp/called")"
-	[[ $(state) == "$1" ]] || fail "files changed: $(find "$project" -newer "$tmp/mark" | head -n 3 |
-		tr '\n' ' ')"
+	[[ $(state) == "$1" ]] ||
+		fail "files changed: $(find "$project" -newer "$tmp/mark" | paste -sd ' ')"
 }
 
 # fake_tree VERSION NAME: a git tree in $tmp/NAME that looks like this version of Linux.

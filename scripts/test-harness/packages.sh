@@ -29,14 +29,15 @@ no_network() {
 
 # Another apt-get is at work for longer than we wait.
 held_lock() {
-	local held='Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 4711 (aptd)'
+	local held='Could not get lock /var/lib/dpkg/lock-frontend.'
+	held+=' It is held by process 4711 (aptd)'
 	no_packages "echo 'Waiting for cache lock: $held...'" "echo 'E: $held' >&2" 'exit 100'
 	refuses 'holds the lock of dpkg \(held by process 4711 \(aptd\)\): wait' \
 		"$project/scripts/setup.sh"
 	if grep -q network "$tmp/out" "$tmp/err"; then
 		fail "calls it a network problem: $(cat "$tmp/line")"
 	fi
-	grep -q 'process 4711 (aptd)), waiting' "$tmp/out" || fail "no note: $(cat "$tmp/out")"
+	grep -q 'process 4711 (aptd)), waiting up' "$tmp/out" || fail "no note: $(cat "$tmp/out")"
 	no_packages "echo 'E: Unable to acquire the dpkg frontend lock (x), is another process" \
 		"using it?'" 'exit 100'
 	refuses 'holds the lock of dpkg' "$project/scripts/setup.sh"
@@ -45,8 +46,8 @@ held_lock() {
 # We wait as long as we say, and an error of another kind is not called a network problem.
 setup_options() {
 	no_packages 'case " $* " in *" DPkg::Lock::Timeout=120 "*) ;;' \
-		'*) echo "E: no timeout" >&2; exit 100 ;; esac' 'echo "E: dpkg was interrupted" >&2' \
-		'exit 100'
+		'*) echo "E: no timeout" >&2; exit 100 ;; esac' \
+		'echo "E: dpkg was interrupted" >&2' 'exit 100'
 	refuses 'dpkg was interrupted' "$project/scripts/setup.sh"
 	if grep -q network "$tmp/err"; then
 		fail "calls it a network problem: $(cat "$tmp/err")"

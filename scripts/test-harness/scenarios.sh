@@ -20,9 +20,10 @@ list_all() {
 }
 
 list_patterns() {
+	local names
 	new_project
-	[[ $(listed SCENARIO='boot f2-*' | sort | paste -sd ' ') == 'boot f2-ext4-dif f2-xfs-dif' ]] ||
-		fail "listed: $(listed SCENARIO='boot f2-*')"
+	names=$(listed SCENARIO='boot f2-*' | sort | paste -sd ' ')
+	[[ $names == 'boot f2-ext4-dif f2-xfs-dif' ]] || fail "listed: $names"
 	[[ $(listed SCENARIO='f1/' | sort) == "$(listed SCENARIO='f1/*' | sort)" ]] ||
 		fail "f1/ is not the group f1"
 	refuses "no scenario 'zz-\*'" project_make list SCENARIO='boot zz-*'

@@ -25,7 +25,8 @@ spdx() {
 	{
 		bash_files
 		ls Makefile config/*
-		find scripts guest -name '*.[ch]' -o -name '*.awk' -o -name '*.p[ly]' -o -name Kbuild
+		find scripts guest -name '*.[ch]' -o -name '*.awk' -o -name '*.p[ly]' \
+			-o -name Kbuild
 	} | while read -r file; do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' ||
 			echo "$file has no SPDX line"
