@@ -30,6 +30,9 @@ kvm_trial() {
 	mkdir -p "$kernel/arch/x86/boot" "$kernel/mods/lib/modules/6.1" "$project/build/6.1"
 	: >"$kernel/arch/x86/boot/bzImage"
 	: >"$project/build/6.1/initramfs-kernel.cpio.gz"
+	# With core files, timeout says more of a program that was aborted.
+	cd "$tmp" || exit
+	ulimit -c unlimited 2>/dev/null || true
 	# shellcheck disable=SC2016 # for the fake program
 	fake qemu-system-x86_64 "echo \"\$*\" >>'$tmp/called'" 'kill -ABRT $$'
 	out=$(BASE=6.1 faked env -u GUEST_ACCEL "$project/scripts/guest.sh" -k "$kernel" -s boot \
