@@ -1,40 +1,34 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0
 /*
- * The only process of a bench guest: counts instructions of I/O paths and
- * prints one line "@@BENCH NAME VALUE" for each figure.
+ * The only process of a bench guest: counts instructions of I/O paths and prints one line
+ * "@@BENCH NAME VALUE" for each figure, then "@@BENCHEND". If a step fails, it prints
+ * "@@BENCHFAIL STEP: ERROR". In both cases the guest ends.
  *
- * Runs under qemu -icount shift=0: there the time stamp counter advances by one
- * an instruction, whatever the host does. Started as /init of an initramfs that
- * holds /modules/KERNEL/null_blk.ko and /fs.img, an empty ext4 without journal,
- * and /modules/KERNEL/set_stable.ko for a kernel without queue/stable_writes.
- * kernel=KERNEL on the kernel's command line comes as a variable.
+ * Runs under qemu -icount shift=0: there the time stamp counter advances by one an
+ * instruction, independent of the speed of the host. Started as /init of an initramfs with
+ * /modules/KERNEL/null_blk.ko and /fs.img, an empty ext4 without journal, and
+ * /modules/KERNEL/set_stable.ko for a kernel without queue/stable_writes. kernel=KERNEL on
+ * the kernel's command line becomes an environment variable.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <linux/aio_abi.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 
-#define PAGE	4096UL
-#define MIB	(1024 * 1024UL)
-#define MAXRUNS	4096
-#define CONFIGFS "/sys/kernel/config/nullb/"
+#include "../src/lib/aio.h"
+#include "../src/lib/file.h"
+#include "../src/lib/page.h"
+#include "../src/lib/pins.h"
 
-static uint64_t cost[MAXRUNS];
-static uint64_t tsc_cost;
+#define MAX_RUNS	4096
+#define CONFIGFS	"/sys/kernel/config/nullb/"
+
+static uint64_t cost[MAX_RUNS];
+static uint64_t tsc_cost;	/* of reading the time stamp counter */
 
 static void out(const char *fmt, ...)
 {
@@ -48,30 +42,28 @@ static void out(const char *fmt, ...)
 
 static void power_off(void)
 {
-	reboot(RB_AUTOBOOT); /* with -no-reboot QEMU ends */
+	reboot(RB_AUTOBOOT);	/* with -no-reboot QEMU ends */
 	for (;;)
 		pause();
 }
 
-static void die(const char *what)
+/* Not die(): when init ends, the kernel panics. */
+static void fail(const char *step)
 {
-	out("@@BENCHFAIL %s: %s\n", what, strerror(errno));
+	out("@@BENCHFAIL %s: %s\n", step, strerror(errno));
 	power_off();
 }
 
-static void put(const char *path, const char *text)
+static void write_or_fail(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		die(path);
-	close(fd);
+	if (!write_text(path, 0, "%s", text))
+		fail(path);
 }
 
 /* -- figures ------------------------------------------------------------ */
 
-/* Exact: QEMU ends a translation block at rdtsc when it counts instructions. */
-static inline uint64_t now(void)
+/* Exact: if QEMU counts instructions, a translation block ends at rdtsc. */
+static inline uint64_t read_tsc(void)
 {
 	uint32_t lo, hi;
 
@@ -87,11 +79,11 @@ static int by_value(const void *a, const void *b)
 }
 
 /*
- * The mean of the middle half: a timer tick within an operation is an outlier,
- * and what happens every so many operations (a per-CPU list is refilled) is
- * not lost as it is in a median.
+ * The mean of the middle half of the costs: a timer tick within an operation is an outlier.
+ * A median would lose the work that is done every so many operations (a per-CPU list is
+ * refilled).
  */
-static double middle(unsigned int n)
+static double middle_mean(unsigned int n)
 {
 	uint64_t sum = 0;
 	unsigned int i, from = n / 4, to = n - n / 4;
@@ -102,72 +94,61 @@ static double middle(unsigned int n)
 	return (double)sum / (to - from);
 }
 
-static double measure(unsigned int warm, unsigned int n, void (*op)(void *),
-		      void *arg)
+static double measure(unsigned int warm, unsigned int n, void (*op)(void *), void *arg)
 {
 	unsigned int i;
 	uint64_t t;
 
 	for (i = 0; i < warm + n; i++) {
-		t = now();
+		t = read_tsc();
 		op(arg);
-		t = now() - t;
+		t = read_tsc() - t;
 		if (i >= warm)
 			cost[i - warm] = t;
 	}
-	return middle(n) - tsc_cost;
+	return middle_mean(n) - tsc_cost;
 }
 
-static long counter(const char *file, const char *name)
+static long bounced_pages(void)
 {
-	char line[256];
-	size_t len = strlen(name);
-	long val = 0;
-	FILE *f = fopen(file, "r");
+	struct vmstat_entry entry = { .name = "writeback_bounced" };
 
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, len) &&
-		    (line[len] == ' ' || line[len] == ':'))
-			val = atol(line + len + 1);
-	if (f)
-		fclose(f);
-	return val;
+	read_vmstat(&entry, 1);
+	return entry.value;
 }
 
 /*
- * Free memory in KiB, to the page: free pages of all zones and those that wait
- * in per-CPU lists ("count:"), with the per-CPU parts of the counters.
+ * Free memory in KiB, to the page: free pages of all zones and of the per-CPU lists
+ * ("count:"), with the per-CPU parts of the counters.
  */
 static long free_kib(void)
 {
 	char line[256];
-	long val, pages = 0;
-	FILE *f;
+	long value, pages = 0;
+	FILE *file;
 
-	put("/proc/sys/vm/stat_refresh", "1");
-	f = fopen("/proc/zoneinfo", "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, " nr_free_pages %ld", &val) == 1 ||
-		    sscanf(line, " count: %ld", &val) == 1)
-			pages += val;
-	if (f)
-		fclose(f);
-	return pages * (PAGE / 1024);
+	fold_vmstat();
+	file = fopen("/proc/zoneinfo", "r");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, " nr_free_pages %ld", &value) == 1 ||
+		    sscanf(line, " count: %ld", &value) == 1)
+			pages += value;
+	if (file)
+		fclose(file);
+	return pages * (PAGE_SIZE / 1024);
 }
 
 /* -- set-up --------------------------------------------------------------- */
 
-static void module(const char *name, const char *params)
+static void load_module(const char *name, const char *params)
 {
 	char path[128];
 	int fd;
 
-	snprintf(path, sizeof(path), "/modules/%s/%s.ko",
-		 getenv("kernel") ?: "", name);
+	snprintf(path, sizeof(path), "/modules/%s/%s.ko", getenv("kernel") ?: "", name);
 	fd = open(path, O_RDONLY);
-
 	if (fd < 0 || syscall(__NR_finit_module, fd, params, 0))
-		die(path);
+		fail(path);
 	close(fd);
 }
 
@@ -176,10 +157,10 @@ static void null_attr(int nr, const char *name, const char *value)
 	char path[128];
 
 	snprintf(path, sizeof(path), CONFIGFS "nullb%d/%s", nr, name);
-	put(path, value);
+	write_or_fail(path, value);
 }
 
-/* Before the mount: a filesystem looks once. */
+/* Before the mount: a filesystem asks only then. */
 static void set_stable(int nr)
 {
 	char path[128];
@@ -187,18 +168,18 @@ static void set_stable(int nr)
 	snprintf(path, sizeof(path), "/sys/block/nullb%d/queue/stable_writes",
 		 nr);
 	if (!access(path, F_OK)) {
-		put(path, "1");
+		write_or_fail(path, "1");
 		return;
 	}
-	/* there is no such file before 5.9 */
-	module("set_stable", "");
+	/* Linux before 5.9 has no such file. */
+	load_module("set_stable", "");
 	snprintf(path, sizeof(path), "/dev/nullb%d", nr);
-	put("/sys/module/set_stable/parameters/device", path);
+	write_or_fail("/sys/module/set_stable/parameters/device", path);
 }
 
 /*
- * @backed: keeps what is written, 64 MiB of memory. @nsec: completes that much
- * later, by a timer; 0: completes within submission.
+ * @backed: keeps the data, in 64 MiB of memory. @nsec: a timer completes a request so much
+ * later; NULL: it completes within submission
  */
 static void null_device(int nr, bool backed, bool stable, const char *nsec)
 {
@@ -206,7 +187,7 @@ static void null_device(int nr, bool backed, bool stable, const char *nsec)
 
 	snprintf(path, sizeof(path), CONFIGFS "nullb%d", nr);
 	if (mkdir(path, 0700))
-		die(path);
+		fail(path);
 	null_attr(nr, "size", "64");
 	null_attr(nr, "blocksize", "4096");
 	null_attr(nr, "submit_queues", "1");
@@ -216,7 +197,7 @@ static void null_device(int nr, bool backed, bool stable, const char *nsec)
 		null_attr(nr, "completion_nsec", nsec);
 	null_attr(nr, "power", "1");
 	snprintf(path, sizeof(path), "/sys/block/nullb%d/queue/scheduler", nr);
-	put(path, "none");
+	write_or_fail(path, "none");
 	if (stable)
 		set_stable(nr);
 }
@@ -224,7 +205,7 @@ static void null_device(int nr, bool backed, bool stable, const char *nsec)
 /* Mount a copy of /fs.img on the device and make a file of 1 MiB in it. */
 static int file_on(int nr, char *buf)
 {
-	static const char zero[PAGE];
+	static const char zero[PAGE_SIZE];
 	char dev[32], dir[32], path[64];
 	int from = open("/fs.img", O_RDONLY), to, fd;
 	ssize_t n;
@@ -235,22 +216,22 @@ static int file_on(int nr, char *buf)
 	snprintf(path, sizeof(path), "%s/file", dir);
 	to = open(dev, O_WRONLY);
 	if (from < 0 || to < 0)
-		die(dev);
-	for (pos = 0; (n = pread(from, buf, PAGE, pos)) > 0; pos += n)
+		fail(dev);
+	for (pos = 0; (n = pread(from, buf, PAGE_SIZE, pos)) > 0; pos += n)
 		if (memcmp(buf, zero, n) && pwrite(to, buf, n, pos) != n)
-			die(dev);
+			fail(dev);
 	if (fsync(to))
-		die(dev);
+		fail(dev);
 	close(from);
 	close(to);
 
 	mkdir(dir, 0700);
 	if (mount(dev, dir, "ext4", MS_NOATIME, NULL))
-		die(dir);
+		fail(dir);
 	fd = open(path, O_RDWR | O_CREAT, 0600);
 	memset(buf, 1, MIB);
 	if (fd < 0 || pwrite(fd, buf, MIB, 0) != (ssize_t)MIB || fsync(fd))
-		die(path);
+		fail(path);
 	return fd;
 }
 
@@ -260,7 +241,6 @@ struct io {
 	int fd;
 	char *buf;
 	size_t len;
-	unsigned int seed;
 };
 
 static void op_nothing(void *arg)
@@ -273,7 +253,7 @@ static void op_read(void *arg)
 	struct io *io = arg;
 
 	if (pread(io->fd, io->buf, io->len, 0) != (ssize_t)io->len)
-		die("read");
+		fail("read");
 }
 
 static void op_write(void *arg)
@@ -281,7 +261,7 @@ static void op_write(void *arg)
 	struct io *io = arg;
 
 	if (pwrite(io->fd, io->buf, io->len, 0) != (ssize_t)io->len)
-		die("write");
+		fail("write");
 }
 
 static void op_write_sync(void *arg)
@@ -290,14 +270,14 @@ static void op_write_sync(void *arg)
 
 	op_write(arg);
 	if (fsync(io->fd))
-		die("fsync");
+		fail("fsync");
 }
 
 static void op_copy(void *arg)
 {
 	struct io *io = arg;
-	char *to = io->buf + PAGE, *from = io->buf;
-	unsigned long n = PAGE / 8;
+	char *to = io->buf + PAGE_SIZE, *from = io->buf;
+	unsigned long n = PAGE_SIZE / 8;
 
 	__asm__ __volatile__("rep movsq" : "+D"(to), "+S"(from), "+c"(n)
 			     : : "memory");
@@ -306,69 +286,61 @@ static void op_copy(void *arg)
 static void op_memcpy(void *arg)
 {
 	struct io *io = arg;
-	unsigned long *to = (unsigned long *)(io->buf + PAGE);
+	unsigned long *to = (unsigned long *)(io->buf + PAGE_SIZE);
 	unsigned long *from = (unsigned long *)io->buf;
 	unsigned long i;
 
-	for (i = 0; i < PAGE / 8; i++) {
+	for (i = 0; i < PAGE_SIZE / 8; i++) {
 		to[i] = from[i];
 		__asm__ __volatile__("" : : : "memory");
 	}
 }
 
 /*
- * fsync of a mapped file of 256 pages, all dirty, while a direct write from
- * these pages to a slow device is under way (@slow >= 0), or is not.
- * *bounced: pages copied for one fsync.
+ * fsync of a mapped file of 256 pages, all dirty. @slow: while a direct write from these
+ * pages to this device is in flight, or -1. @bounced: set to the pages copied for one fsync
  */
 static double sync_mapped(int fd, int slow, unsigned int n, long *bounced)
 {
-	struct iocb cb = { 0 }, *list[] = { &cb };
-	aio_context_t ctx = 0;
-	struct io_event ev;
 	char *map = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct iocb request = aio_request(IOCB_CMD_PWRITE, slow, map, MIB, 0);
 	unsigned int i, warm = 4;
-	unsigned long p;
+	struct io_event event;
+	aio_context_t ctx;
+	unsigned long pos;
 	long before = 0;
 	uint64_t t;
 
-	if (map == MAP_FAILED || syscall(__NR_io_setup, 1, &ctx))
-		die("mmap, io_setup");
+	if (map == MAP_FAILED || aio_setup(1, &ctx))
+		fail("mmap, io_setup");
 	for (i = 0; i < warm + n; i++) {
-		for (p = 0; p < MIB; p += PAGE)
-			map[p]++;
-		if (slow >= 0) {
-			cb.aio_fildes = slow;
-			cb.aio_lio_opcode = IOCB_CMD_PWRITE;
-			cb.aio_buf = (uintptr_t)map;
-			cb.aio_nbytes = MIB;
-			if (syscall(__NR_io_submit, ctx, 1, list) != 1)
-				die("io_submit");
-		}
+		for (pos = 0; pos < MIB; pos += PAGE_SIZE)
+			map[pos]++;
+		if (slow >= 0 && aio_submit(ctx, &request, 1) != 1)
+			fail("io_submit");
 		if (i == warm)
-			before = counter("/proc/vmstat", "writeback_bounced");
-		t = now();
+			before = bounced_pages();
+		t = read_tsc();
 		if (fsync(fd))
-			die("fsync");
-		t = now() - t;
+			fail("fsync");
+		t = read_tsc() - t;
 		if (i >= warm)
 			cost[i - warm] = t;
-		if (slow >= 0 &&
-		    syscall(__NR_io_getevents, ctx, 1, 1, &ev, NULL) != 1)
-			die("io_getevents");
+		if (slow >= 0 && aio_wait(ctx, 1, 1, &event) != 1)
+			fail("io_getevents");
 	}
-	*bounced = (counter("/proc/vmstat", "writeback_bounced") - before) / n;
-	syscall(__NR_io_destroy, ctx);
+	*bounced = (bounced_pages() - before) / n;
+	aio_destroy(ctx);
 	munmap(map, MIB);
-	return middle(n) - tsc_cost;
+	return middle_mean(n) - tsc_cost;
 }
 
 /* -- get_user_pages(), pin_user_pages() ------------------------------------- */
 
 /*
- * The kernel's benchmark of them: debugfs gup_test, before 5.10 gup_benchmark
- * with other numbers, and without those of the pins on a kernel that has none.
- * All kernels agree on the beginning of the argument.
+ * The kernel's benchmark of them: debugfs gup_test, before 5.10 gup_benchmark with other
+ * numbers. A kernel without pins has no commands for them. The start of the argument is the
+ * same in all kernels.
  */
 struct gup {
 	uint64_t get_us;	/* all calls */
@@ -379,6 +351,7 @@ struct gup {
 	uint32_t flags;		/* 1: for writing */
 	uint64_t rest[10];
 };
+
 #define GUP_TEST(nr)		_IOC(_IOC_READ | _IOC_WRITE, 'g', nr, 80)
 #define GUP_BENCHMARK(nr)	_IOC(_IOC_READ | _IOC_WRITE, 'g', nr, 120)
 
@@ -396,23 +369,23 @@ static const struct gup_mode {
 #define GUP_RUNS	32
 #define GUP_SIZE	(128 * MIB)	/* one huge page less in each run */
 
-/* How many time stamps the kernel takes for a microsecond; it has measured. */
+/* The rate of the time stamp counter, as the kernel has measured it. */
 static double tsc_per_us(void)
 {
 	struct timespec from, to;
 	uint64_t t;
 
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	t = now();
-	while (now() - t < 100000000)
+	t = read_tsc();
+	while (read_tsc() - t < 100000000)
 		;
-	t = now() - t;
+	t = read_tsc() - t;
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	return t * 1e3 / ((to.tv_sec - from.tv_sec) * 1000000000L +
 			  to.tv_nsec - from.tv_nsec);
 }
 
-/* How many KiB of the mapping at @addr are mapped by huge pages */
+/* How many KiB of the mapping at @addr are in huge pages. */
 static long huge_kib(void *addr)
 {
 	unsigned long start, end;
@@ -431,7 +404,7 @@ static long huge_kib(void *addr)
 	return kib;
 }
 
-/* Memory for GUP, mapped for writing, of huge pages or of none */
+/* Memory for GUP, mapped for writing, of huge pages only or of none. */
 static char *gup_memory(bool huge)
 {
 	char *map = mmap(NULL, GUP_SIZE + HUGE, PROT_NONE,
@@ -441,18 +414,18 @@ static char *gup_memory(bool huge)
 	/* between two mappings that it cannot be merged with */
 	if (map == MAP_FAILED || mprotect(buf, GUP_SIZE, PROT_READ | PROT_WRITE) ||
 	    madvise(buf, GUP_SIZE, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
-		die("memory for GUP");
+		fail("memory for GUP");
 	memset(buf, 1, GUP_SIZE);
 	errno = 0;
 	if (huge_kib(buf) != (huge ? (long)GUP_SIZE / 1024 : 0))
-		die("huge pages for GUP");
+		fail("huge pages for GUP");
 	return buf;
 }
 
 /*
- * One mode on one kind of memory: instructions of a call for one page, of a call
- * for 512, and of the release of a page. The benchmark reports microseconds,
- * rounded down; with a different number of calls in each run they average out.
+ * One mode on one kind of memory: instructions of a call for one page, of a call for 512,
+ * and of the release of a page. The benchmark rounds down to microseconds; with a different
+ * number of calls in each run the errors average out.
  */
 static void gup_figures(int fd, const struct gup_mode *mode, bool test,
 			const char *kind, char *buf, double tsc_us)
@@ -476,23 +449,23 @@ static void gup_figures(int fd, const struct gup_mode *mode, bool test,
 			if (ioctl(fd, test ? mode->test : mode->benchmark, &gup)) {
 				if (errno == EINVAL && !i && !j)
 					return;
-				die(mode->get);
+				fail(mode->get);
 			}
 			if (gup.size != size)
-				die("GUP stopped early");
+				fail("GUP stopped early");
 			/* in thousandths of an instruction */
 			cost[run] = (gup.get_us + 0.5) * tsc_us * 1000 /
-				    ((double)size / PAGE / per_call);
+				    ((double)size / PAGE_SIZE / per_call);
 			put_cost[run] = (gup.put_us + 0.5) * tsc_us * 1000 /
-					(size / PAGE);
+					(size / PAGE_SIZE);
 		}
 		out("@@BENCH %s_%s_%u %.2f\n", mode->get, kind, per_call,
-		    middle(GUP_RUNS) / 1000);
+		    middle_mean(GUP_RUNS) / 1000);
 	}
 	if (!mode->put)
 		return;
 	memcpy(cost, put_cost, sizeof(put_cost));
-	out("@@BENCH %s_%s %.3f\n", mode->put, kind, middle(GUP_RUNS) / 1000);
+	out("@@BENCH %s_%s %.3f\n", mode->put, kind, middle_mean(GUP_RUNS) / 1000);
 }
 
 static void gup_all(void)
@@ -504,19 +477,19 @@ static void gup_all(void)
 	int fd;
 
 	if (mount("debugfs", debugfs, "debugfs", 0, NULL))
-		die(debugfs);
+		fail(debugfs);
 	fd = open("/sys/kernel/debug/gup_test", O_RDWR);
 	if (fd < 0) {
 		test = false;
 		fd = open("/sys/kernel/debug/gup_benchmark", O_RDWR);
 	}
 	if (fd < 0)
-		die("debugfs gup_test, gup_benchmark");
+		fail("debugfs gup_test, gup_benchmark");
 	out("@@BENCH tsc_per_us %.4f\n", tsc_us);
 	for (huge = 0; huge < 2; huge++) {
 		char *buf = gup_memory(huge);
 
-		for (i = 0; i < sizeof(gup_modes) / sizeof(gup_modes[0]); i++)
+		for (i = 0; i < ARRAY_SIZE(gup_modes); i++)
 			gup_figures(fd, &gup_modes[i], test,
 				    huge ? "thp" : "4k", buf, tsc_us);
 		munmap(buf, GUP_SIZE);
@@ -526,75 +499,88 @@ static void gup_all(void)
 
 /* -- all of it ---------------------------------------------------------------- */
 
-int main(void)
+static void set_up_kernel(void)
 {
-	struct io io = { .len = MIB };
-	double plain, pinned;
-	long bounced;
-	int direct, slow, f_stable, f_plain;
-
-	mount("proc", "/proc", "proc", 0, NULL);
-	out("@@BENCH boot_free_kib %ld\n", free_kib());
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
 	mount("dev", "/dev", "devtmpfs", 0, NULL);
 	if (mount("configfs", "/sys/kernel/config", "configfs", 0, NULL))
-		die("configfs");
+		fail("configfs");
 	/* nothing in the background */
-	put("/proc/sys/vm/dirty_writeback_centisecs", "0");
-	put("/proc/sys/vm/stat_interval", "100000");
+	write_or_fail("/proc/sys/vm/dirty_writeback_centisecs", "0");
+	write_or_fail("/proc/sys/vm/stat_interval", "100000");
+}
 
-	io.buf = mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (io.buf == MAP_FAILED)
-		die("mmap");
-	madvise(io.buf, 2 * MIB, MADV_NOHUGEPAGE);
-	memset(io.buf, 1, 2 * MIB);
-
-	module("null_blk", "nr_devices=0"); /* devices come through configfs */
+static void set_up_devices(void)
+{
+	load_module("null_blk", "nr_devices=0");	/* devices come through configfs */
 	null_device(0, false, false, NULL);
 	null_device(1, true, true, NULL);
 	null_device(2, true, false, NULL);
 	null_device(3, false, false, "50000000");
+}
 
+static void direct_io_figures(struct io *io, int fd)
+{
+	io->fd = fd;
+	io->len = PAGE_SIZE;
+	out("@@BENCH dio_read_4k %.1f\n", measure(500, 4000, op_read, io));
+	out("@@BENCH dio_write_4k %.1f\n", measure(500, 4000, op_write, io));
+	io->len = MIB;
+	out("@@BENCH dio_read_1m %.1f\n", measure(50, 400, op_read, io));
+	out("@@BENCH dio_write_1m %.1f\n", measure(50, 400, op_write, io));
+}
+
+static void sync_figures(struct io *io, int fd, const char *kind)
+{
+	io->fd = fd;
+	io->len = MIB;
+	out("@@BENCH sync_%s_1m %.1f\n", kind, measure(8, 64, op_write_sync, io));
+	io->len = PAGE_SIZE;
+	out("@@BENCH sync_%s_4k %.1f\n", kind, measure(100, 1000, op_write_sync, io));
+}
+
+static void bounce_figures(int fd, int slow)
+{
+	double plain, pinned;
+	long bounced;
+
+	plain = sync_mapped(fd, -1, 16, &bounced);
+	out("@@BENCH sync_mapped_1m %.1f\n", plain);
+	pinned = sync_mapped(fd, slow, 16, &bounced);
+	out("@@BENCH bounced_pages %ld\n", bounced);
+	out("@@BENCH bounced_page %.1f\n", bounced ? (pinned - plain) / bounced : 0);
+}
+
+int main(void)
+{
+	struct io io = { .len = MIB };
+	int direct, slow, stable, plain;
+
+	mount("proc", "/proc", "proc", 0, NULL);
+	out("@@BENCH boot_free_kib %ld\n", free_kib());
+	set_up_kernel();
+
+	io.buf = mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (io.buf == MAP_FAILED)
+		fail("mmap");
+	madvise(io.buf, 2 * MIB, MADV_NOHUGEPAGE);
+	memset(io.buf, 1, 2 * MIB);
+
+	set_up_devices();
 	direct = open("/dev/nullb0", O_RDWR | O_DIRECT);
 	slow = open("/dev/nullb3", O_RDWR | O_DIRECT);
 	if (direct < 0 || slow < 0)
-		die("/dev/nullb");
-	f_stable = file_on(1, io.buf);
-	f_plain = file_on(2, io.buf);
+		fail("/dev/nullb");
+	stable = file_on(1, io.buf);
+	plain = file_on(2, io.buf);
 
 	tsc_cost = measure(100, 1000, op_nothing, NULL);
 	out("@@BENCH copy_4k %.1f\n", measure(10, 100, op_copy, &io));
 	out("@@BENCH copy_4k_loop %.1f\n", measure(10, 100, op_memcpy, &io));
-
-	io.fd = direct;
-	io.len = 4096;
-	out("@@BENCH dio_read_4k %.1f\n", measure(500, 4000, op_read, &io));
-	out("@@BENCH dio_write_4k %.1f\n", measure(500, 4000, op_write, &io));
-	io.len = MIB;
-	out("@@BENCH dio_read_1m %.1f\n", measure(50, 400, op_read, &io));
-	out("@@BENCH dio_write_1m %.1f\n", measure(50, 400, op_write, &io));
-
-	io.fd = f_stable;
-	out("@@BENCH sync_stable_1m %.1f\n",
-	    measure(8, 64, op_write_sync, &io));
-	io.len = 4096;
-	out("@@BENCH sync_stable_4k %.1f\n",
-	    measure(100, 1000, op_write_sync, &io));
-	io.fd = f_plain;
-	io.len = MIB;
-	out("@@BENCH sync_plain_1m %.1f\n",
-	    measure(8, 64, op_write_sync, &io));
-	io.len = 4096;
-	out("@@BENCH sync_plain_4k %.1f\n",
-	    measure(100, 1000, op_write_sync, &io));
-
-	plain = sync_mapped(f_stable, -1, 16, &bounced);
-	out("@@BENCH sync_mapped_1m %.1f\n", plain);
-	pinned = sync_mapped(f_stable, slow, 16, &bounced);
-	out("@@BENCH bounced_pages %ld\n", bounced);
-	out("@@BENCH bounced_page %.1f\n",
-	    bounced ? (pinned - plain) / bounced : 0);
+	direct_io_figures(&io, direct);
+	sync_figures(&io, stable, "stable");
+	sync_figures(&io, plain, "plain");
+	bounce_figures(stable, slow);
 	gup_all();
 	out("@@BENCHEND\n");
 	power_off();

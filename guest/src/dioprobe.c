@@ -3,362 +3,254 @@
  * dioprobe [-wb] [-s SCRATCH] FILE
  *
  * Direct I/O on FILE (a file or a block device that holds the source pattern, see
- * pattern.h; FILE is at least 4 MiB) in the ways that treat user pages
- * differently. After each way the data is compared, and the pins counted:
- * nr_foll_pin_acquired and nr_foll_pin_released must have grown by the same, on
- * a kernel that pins (writeback_bounced in /proc/vmstat) by at least the pages that
- * the device was given. -w: FILE may be overwritten, so try writes too.
+ * lib/pattern.h; FILE is at least 4 MiB) in the ways that treat user pages differently.
+ * After each request the data is compared, and the pins are counted: nr_foll_pin_acquired
+ * and nr_foll_pin_released must have grown by the same number. On a kernel that pins
+ * (writeback_bounced is in /proc/vmstat) they must have grown at least by the number of
+ * pages that the device was given.
+ * -w: FILE may be overwritten: try writes, too.
  * -b: direct I/O of less than 4 KiB goes through the page cache here (btrfs).
- * -s: a file on a file system with a page cache, to be mapped as the buffer.
+ * -s: a file on a filesystem with a page cache, to be mapped as the buffer.
  *
- * sgprobe (the same program by another name) DEVICE: SG_IO on a SCSI disk or
- * its sg device, read(10) and write(10) with direct I/O from and to user pages.
+ * sgprobe (the same program by another name) DEVICE: SG_IO on a SCSI disk or its sg
+ * device, READ(10) and WRITE(10) with direct I/O from and to user pages.
  *
- * One line a case; exits 1 if one went wrong.
+ * One line a case; exits 1 if a case is not ok.
  */
-#include "pattern.h"
-#include "pageflags.h"
-#include <linux/aio_abi.h>
-#include <scsi/sg.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
+#define _GNU_SOURCE
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 
-#define MB (1UL << 20)
+#include "aio.h"
+#include "page.h"
+#include "pageflags.h"
+#include "pattern.h"
+#include "probe.h"
+#include "sg.h"
 
-static int failed;
-static bool pins_expected, blocks_only;
-static uint64_t acquired0;
+static bool small_are_buffered;		/* -b */
 
-static uint64_t vmstat(const char *name)
+/* How many pages a request pins that is not made of 4 KiB blocks. */
+static uint64_t unless_buffered(uint64_t pages)
 {
-	char line[128], key[96];
-	uint64_t v, found = 0;
-	FILE *f = fopen("/proc/vmstat", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%95s %ju", key, (uintmax_t *)&v) == 2 && !strcmp(key, name))
-			found = v + 1;
-	if (f)
-		fclose(f);
-	return found;	/* plus one: 0 is a kernel without it */
+	return small_are_buffered ? 0 : pages;
 }
 
-/* Folds the per-CPU counters. */
-static void fold(void)
-{
-	char c[16];
-	int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY);
-
-	if (fd >= 0 && read(fd, c, sizeof(c)) < 0)
-		perror("stat_refresh");
-	close(fd);
-}
-
-static void begin(void)
-{
-	fold();
-	acquired0 = vmstat("nr_foll_pin_acquired");
-}
-
-/* What the case gave, and that pins are balanced; pages: how many were pinned. */
-static void end(const char *what, bool ok, uint64_t pages)
-{
-	uint64_t taken, left = 0;
-	int tries;
-
-	for (tries = 0; tries < 50; tries++, usleep(100000)) {
-		fold();
-		left = vmstat("nr_foll_pin_acquired") - vmstat("nr_foll_pin_released");
-		if (!left)
-			break;
-	}
-	taken = vmstat("nr_foll_pin_acquired") - acquired0;
-	if (left || (pins_expected && taken < pages))
-		ok = false;
-	printf("%s %s: %ju pins taken, %ju left, %ju pages given\n", ok ? "ok" : "not ok",
-	       what, (uintmax_t)taken, (uintmax_t)left, (uintmax_t)pages);
-	if (!ok)
-		failed = 1;
-}
-
-static bool has_pattern(const void *buf, size_t len, char who, unsigned int gen, uint64_t pos)
-{
-	const uint64_t *w = buf;
-	size_t i;
-
-	for (i = 0; i < len / 8; i++)
-		if (w[i] != word_at(who, gen, pos + i * 8))
-			return false;
-	return true;
-}
-
-static char *anon(size_t len)
-{
-	char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		die("mmap: %m");
-	return p;
-}
-
-/* For requests that are not made of 4 KiB blocks. */
-static uint64_t unless_blocks(uint64_t pages)
-{
-	return blocks_only ? 0 : pages;
-}
-
-static void read_case(const char *what, int fd, char *buf, size_t len, uint64_t pos)
+static void read_case(const char *name, int fd, char *buf, size_t len, uint64_t pos)
 {
 	ssize_t n;
 
-	begin();
+	probe_begin();
 	n = pread(fd, buf, len, pos);
-	end(what, n == (ssize_t)len && has_pattern(buf, len, 'S', 0, pos),
-	    len % PG ? unless_blocks((len + PG - 1) / PG) : len / PG);
+	probe_end(n == (ssize_t)len && has_pattern(buf, len, FROM_SOURCE, 0, pos),
+		  len % PAGE_SIZE ? unless_buffered((len + PAGE_SIZE - 1) / PAGE_SIZE) :
+		  len / PAGE_SIZE, "%s", name);
 }
 
 /* A buffer that begins and ends inside a page. */
-static void odd_read(int fd)
+static void unaligned_read(int fd)
 {
-	read_case("read of 5 sectors, across a page", fd, anon(2 * PG) + 3 * 512, 5 * 512, 512);
+	read_case("read of 5 sectors, across a page", fd,
+		  (char *)map_anonymous(2 * PAGE_SIZE) + 3 * 512, 5 * 512, 512);
 }
 
 static void vector_read(int fd)
 {
-	char *a = anon(MB), *b = anon(MB);
-	struct iovec v[] = { { a + 512, 512 }, { b, 3 * PG }, { a + PG, PG }, { a + 2 * PG, 512 } };
+	char *a = map_anonymous(MIB), *b = map_anonymous(MIB);
+	struct iovec iov[] = {
+		{ a + 512, 512 },
+		{ b, 3 * PAGE_SIZE },
+		{ a + PAGE_SIZE, PAGE_SIZE },
+		{ a + 2 * PAGE_SIZE, 512 },
+	};
 	size_t i, len = 0;
 	bool ok = true;
 	ssize_t n;
 
-	begin();
-	n = preadv(fd, v, 4, 0);
-	for (i = 0; i < 4; len += v[i++].iov_len)
-		ok = ok && has_pattern(v[i].iov_base, v[i].iov_len, 'S', 0, len);
-	end("read into four pieces", ok && n == (ssize_t)len, unless_blocks(6));
+	probe_begin();
+	n = preadv(fd, iov, ARRAY_SIZE(iov), 0);
+	for (i = 0; i < ARRAY_SIZE(iov); len += iov[i++].iov_len)
+		ok = ok && has_pattern(iov[i].iov_base, iov[i].iov_len, FROM_SOURCE, 0, len);
+	probe_end(ok && n == (ssize_t)len, unless_buffered(6), "read into four pieces");
 }
 
 static void aio_read(int fd)
 {
-	char *buf = anon(2 * MB);
-	struct iocb cb = { .aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = fd,
-			   .aio_buf = (uintptr_t)buf, .aio_nbytes = 2 * MB };
-	struct iocb *cbp = &cb;
-	struct io_event ev = { 0 };
-	aio_context_t ctx = 0;
+	size_t len = 2 * MIB;
+	char *buf = map_anonymous(len);
+	struct iocb request = aio_request(IOCB_CMD_PREAD, fd, buf, len, 0);
+	struct io_event event = { 0 };
+	aio_context_t ctx;
 
-	if (syscall(SYS_io_setup, 1, &ctx))
+	if (aio_setup(1, &ctx))
 		die("io_setup: %m");
-	begin();
-	if (syscall(SYS_io_submit, ctx, 1L, &cbp) != 1)
+	probe_begin();
+	if (aio_submit(ctx, &request, 1) != 1)
 		die("io_submit: %m");
-	syscall(SYS_io_getevents, ctx, 1L, 1L, &ev, NULL);
-	end("asynchronous read of 2 MiB", ev.res == (long)(2 * MB) && has_pattern(buf, 2 * MB, 'S', 0, 0),
-	    2 * MB / PG);
-	syscall(SYS_io_destroy, ctx);
+	aio_wait(ctx, 1, 1, &event);
+	probe_end(event.res == (long)len && has_pattern(buf, len, FROM_SOURCE, 0, 0),
+		  len / PAGE_SIZE, "asynchronous read of 2 MiB");
+	aio_destroy(ctx);
 }
 
 static void mapped_read(int fd, const char *scratch)
 {
-	int sfd = open(scratch, O_RDWR | O_CREAT | O_TRUNC, 0644);
-	char *buf;
+	char *buf = map_new_file(scratch, MIB);
 
-	if (sfd < 0 || ftruncate(sfd, MB))
-		die("%s: %m", scratch);
-	buf = mmap(NULL, MB, PROT_READ | PROT_WRITE, MAP_SHARED, sfd, 0);
-	if (buf == MAP_FAILED)
-		die("mmap %s: %m", scratch);
-	read_case("read into a mapped file", fd, buf, MB, 0);
-	munmap(buf, MB);
-	close(sfd);
+	read_case("read into a mapped file", fd, buf, MIB, 0);
+	munmap(buf, MIB);
 }
 
-static uint64_t size_of(int fd)
-{
-	return lseek(fd, 0, SEEK_END);
-}
-
-/* The last sectors, with a buffer that asks for more. */
+/* The last sectors of the file, into a buffer that is longer. */
 static void tail_read(int fd)
 {
-	uint64_t end_pos = size_of(fd), pos = (end_pos - 1024) & ~511ULL;
-	char *buf = anon(MB);
+	uint64_t end = lseek(fd, 0, SEEK_END), pos = (end - 1024) & ~511ULL;
+	char *buf = map_anonymous(MIB);
 	ssize_t n;
 
-	memset(buf, 0, MB);
-	begin();
-	n = pread(fd, buf, MB, pos);
-	end("read across the end of the file", n == (ssize_t)(end_pos - pos), unless_blocks(1));
-	begin();
-	n = pread(fd, buf, MB, (end_pos + 511) & ~511ULL);
-	end("read behind the end of the file", n == 0, 0);
+	memset(buf, 0, MIB);
+	probe_begin();
+	n = pread(fd, buf, MIB, pos);
+	probe_end(n == (ssize_t)(end - pos), unless_buffered(1), "read across the end of the file");
+	probe_begin();
+	n = pread(fd, buf, MIB, (end + 511) & ~511ULL);
+	probe_end(n == 0, 0, "read behind the end of the file");
 }
 
-/* The buffer ends in the middle: what could be read is, the rest is an error. */
+/* The second half of the buffer is not mapped: a read fails, or returns the first half or less. */
 static void bad_buffer(int fd)
 {
-	char *buf = anon(MB);
+	char *buf = map_anonymous(MIB);
+	bool ok;
 	ssize_t n;
 
-	if (mprotect(buf + MB / 2, MB / 2, PROT_NONE))
+	if (mprotect(buf + MIB / 2, MIB / 2, PROT_NONE))
 		die("mprotect: %m");
-	begin();
-	n = pread(fd, buf, MB, 0);
-	/* Some paths read the first half, some none. */
-	end("read into a buffer of which half is there",
-	    (n < 0 && errno == EFAULT) || (n > 0 && n <= (ssize_t)MB / 2 && has_pattern(buf, n, 'S', 0, 0)), 0);
-	begin();
-	n = pread(fd, buf + MB / 2, PG, 0);
-	end("read into a buffer that is not there", n < 0 && errno == EFAULT, 0);
+	probe_begin();
+	n = pread(fd, buf, MIB, 0);
+	if (n < 0)
+		ok = errno == EFAULT;
+	else
+		ok = n > 0 && n <= (ssize_t)MIB / 2 && has_pattern(buf, n, FROM_SOURCE, 0, 0);
+	probe_end(ok, 0, "read into a buffer of which half is there");
+	probe_begin();
+	n = pread(fd, buf + MIB / 2, PAGE_SIZE, 0);
+	probe_end(n < 0 && errno == EFAULT, 0, "read into a buffer that is not there");
 }
 
 static void splice_case(int fd)
 {
-	char *buf = anon(16 * PG);
+	size_t len = 16 * PAGE_SIZE;
+	char *buf = map_anonymous(len);
+	ssize_t n, done = 0, part;
 	loff_t pos = 0;
-	ssize_t n, got = 0, r;
-	int p[2];
+	int pipe_fd[2];
 
-	if (pipe(p))
+	if (pipe(pipe_fd))
 		die("pipe: %m");
-	begin();
-	n = splice(fd, &pos, p[1], NULL, 16 * PG, 0);
-	while (got < n && (r = read(p[0], buf + got, n - got)) > 0)
-		got += r;
-	end("splice into a pipe", n > 0 && got == n && has_pattern(buf, n, 'S', 0, 0), 0);
-	close(p[0]);
-	close(p[1]);
+	probe_begin();
+	n = splice(fd, &pos, pipe_fd[1], NULL, len, 0);
+	while (done < n && (part = read(pipe_fd[0], buf + done, n - done)) > 0)
+		done += part;
+	probe_end(n > 0 && done == n && has_pattern(buf, n, FROM_SOURCE, 0, 0), 0,
+		  "splice into a pipe");
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
 }
 
-/* 5.4 breaks copy-on-write for GUP even if it only reads, so that it never meets it. */
-static bool is_zero_page(void *p)
+/* Writes from memory that was never touched: sixteen times the zero page, which is not pinned. */
+static void zero_page_write(int fd, char *buf)
 {
-	uint64_t bits;
+	static const char zeros[16 * PAGE_SIZE];
+	char *untouched = map_anonymous(sizeof(zeros));
+	ssize_t n;
 
-	return page_flags(p, &bits) && bits >> KPF_ZERO_PAGE & 1;
+	probe_begin();
+	n = pwrite(fd, untouched, sizeof(zeros), 0);
+	probe_end(n == sizeof(zeros), 0, "write from the zero page");
+	/* GUP of 5.4 breaks copy-on-write for reading, too: no zero page is mapped there. */
+	if (probe.pins_expected && page_has_flag(untouched, KPF_ZERO_PAGE) &&
+	    read_pins().acquired != probe.acquired)
+		probe_not_ok("write from the zero page: it was pinned");
+	n = pread(fd, buf, sizeof(zeros), 0);
+	if (n != sizeof(zeros) || memcmp(buf, zeros, n))
+		probe_not_ok("write from the zero page: no zeros on the disk");
+	put_pattern(buf, sizeof(zeros), FROM_SOURCE, 0, 0);
+	if (pwrite(fd, buf, sizeof(zeros), 0) != sizeof(zeros))
+		die("write: %m");
 }
 
 static void write_cases(int fd)
 {
-	char *buf = anon(2 * MB), *zero = anon(PG * 16);
-	static const char zeros[PG * 16];
+	size_t len = 2 * MIB;
+	char *buf = map_anonymous(len);
 	ssize_t n;
 
-	put_pattern(buf, 2 * MB, 'S', 0, MB);
-	begin();
-	n = pwrite(fd, buf, 2 * MB, MB);
-	end("write of 2 MiB", n == (ssize_t)(2 * MB), 2 * MB / PG);
-	read_case("read back", fd, anon(2 * MB), 2 * MB, MB);
-
-	/* Never touched: sixteen times the zero page, which nobody pins. */
-	begin();
-	n = pwrite(fd, zero, PG * 16, 0);
-	end("write from the zero page", n == (ssize_t)(PG * 16), 0);
-	if (pins_expected && is_zero_page(zero) && vmstat("nr_foll_pin_acquired") != acquired0) {
-		printf("not ok write from the zero page: it was pinned\n");
-		failed = 1;
-	}
-	n = pread(fd, buf, PG * 16, 0);
-	if (n != (ssize_t)(PG * 16) || memcmp(buf, zeros, n)) {
-		printf("not ok write from the zero page: no zeros on the disk\n");
-		failed = 1;
-	}
-	put_pattern(buf, PG * 16, 'S', 0, 0);
-	if (pwrite(fd, buf, PG * 16, 0) != (ssize_t)(PG * 16))
-		die("write: %m");
+	put_pattern(buf, len, FROM_SOURCE, 0, MIB);
+	probe_begin();
+	n = pwrite(fd, buf, len, MIB);
+	probe_end(n == (ssize_t)len, len / PAGE_SIZE, "write of 2 MiB");
+	read_case("read back", fd, map_anonymous(len), len, MIB);
+	zero_page_write(fd, buf);
 }
 
-/* read(10) or write(10) of len bytes at sector 0; buf is an array of sg_iovec if iovecs. */
-static int sg_rwv(int fd, bool write, void *buf, size_t len, int iovecs)
+static void sg_read_case(const char *name, int fd, char *buf, size_t len, uint64_t pages)
 {
-	unsigned char cdb[10] = { write ? 0x2a : 0x28, [7] = len / 512 >> 8, [8] = len / 512 };
-	unsigned char sense[64];
-	struct sg_io_hdr h = {
-		.interface_id = 'S', .cmd_len = 10, .cmdp = cdb, .mx_sb_len = sizeof(sense), .sbp = sense,
-		.dxfer_direction = write ? SG_DXFER_TO_DEV : SG_DXFER_FROM_DEV,
-		.dxfer_len = len, .dxferp = buf, .iovec_count = iovecs,
-		.flags = SG_FLAG_DIRECT_IO, .timeout = 20000,
-	};
+	int result;
 
-	if (ioctl(fd, SG_IO, &h))
-		return -errno;
-	return h.status || h.host_status || h.driver_status ? -EIO : 0;
+	probe_begin();
+	result = sg_transfer(fd, false, buf, len, 0);
+	probe_end(!result && has_pattern(buf, len, FROM_SOURCE, 0, 0), pages, "%s", name);
 }
 
-static int sg_rw(int fd, bool write, void *buf, size_t len)
+static void sg_cases(const char *device)
 {
-	return sg_rwv(fd, write, buf, len, 0);
-}
-
-static void sg_cases(const char *dev)
-{
-	int fd = open(dev, O_RDWR), r;
-	size_t len = 64 * PG;
-	char *buf = anon(MB);
+	uint64_t pages = strncmp(device, "/dev/sg", 7) ? 64 : 0;
+	size_t len = 64 * PAGE_SIZE;
+	int fd = open(device, O_RDWR), result;
+	char *buf = map_anonymous(MIB);
+	sg_iovec_t halves[2];
 
 	if (fd < 0)
-		die("%s: %m", dev);
-	put_pattern(buf, len, 'S', 0, 0);
-	begin();
-	r = sg_rw(fd, true, buf, len);
-	end("SG_IO write of 256 KiB", !r, strncmp(dev, "/dev/sg", 7) ? 64 : 0);
-	begin();
-	buf = anon(MB);
-	r = sg_rw(fd, false, buf, len);
-	end("SG_IO read of 256 KiB", !r && has_pattern(buf, len, 'S', 0, 0), strncmp(dev, "/dev/sg", 7) ? 64 : 0);
-	begin();
-	r = sg_rw(fd, false, buf + 512, len);
-	end("SG_IO read inside a page", !r && has_pattern(buf + 512, len, 'S', 0, 0), 0);
+		die("%s: %m", device);
+	put_pattern(buf, len, FROM_SOURCE, 0, 0);
+	probe_begin();
+	result = sg_transfer(fd, true, buf, len, 0);
+	probe_end(!result, pages, "SG_IO write of 256 KiB");
+	buf = map_anonymous(MIB);
+	sg_read_case("SG_IO read of 256 KiB", fd, buf, len, pages);
+	sg_read_case("SG_IO read inside a page", fd, buf + 512, len, 0);
+
 	/* Two segments in one page become one bio_vec: the page was taken twice. */
-	begin();
-	sg_iovec_t halves[] = { { buf, PG / 2 }, { buf + PG / 2, PG / 2 } };
+	halves[0] = (sg_iovec_t) { buf, PAGE_SIZE / 2 };
+	halves[1] = (sg_iovec_t) { buf + PAGE_SIZE / 2, PAGE_SIZE / 2 };
+	probe_begin();
+	result = sg_transfer(fd, false, halves, PAGE_SIZE, 2);
+	probe_end(!result && has_pattern(buf, PAGE_SIZE, FROM_SOURCE, 0, 0), 0,
+		  "SG_IO read into two halves of a page");
 
-	r = sg_rwv(fd, false, halves, PG, 2);
-	end("SG_IO read into two halves of a page", !r && has_pattern(buf, PG, 'S', 0, 0), 0);
-	begin();	/* not aligned: copied by the kernel */
-	r = sg_rw(fd, false, buf + 1, 4 * PG);
-	end("SG_IO read to an odd address", !r, 0);
-	if (mprotect(buf + MB / 2, MB / 2, PROT_NONE))
+	/* Not aligned: the kernel copies. */
+	probe_begin();
+	result = sg_transfer(fd, false, buf + 1, 4 * PAGE_SIZE, 0);
+	probe_end(!result, 0, "SG_IO read to an odd address");
+
+	if (mprotect(buf + MIB / 2, MIB / 2, PROT_NONE))
 		die("mprotect: %m");
-	begin();
-	r = sg_rw(fd, false, buf + MB / 2 - len / 2, len);
-	end("SG_IO read into a buffer of which half is there", r == -EFAULT, 0);
+	probe_begin();
+	result = sg_transfer(fd, false, buf + MIB / 2 - len / 2, len, 0);
+	probe_end(result == -EFAULT, 0, "SG_IO read into a buffer of which half is there");
 }
 
-int main(int argc, char **argv)
+static void file_cases(const char *file, bool writes, const char *scratch)
 {
-	const char *self = strrchr(argv[0], '/'), *scratch = NULL;
-	bool writes = false;
-	int c, fd;
+	int fd = open(file, (writes ? O_RDWR : O_RDONLY) | O_DIRECT);
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	pins_expected = vmstat("writeback_bounced");
-	while ((c = getopt(argc, argv, "wbs:")) != -1) {
-		if (c == 'w')
-			writes = true;
-		else if (c == 'b')
-			blocks_only = true;
-		else if (c == 's')
-			scratch = optarg;
-		else
-			return 2;
-	}
-	if (optind + 1 != argc)
-		die("usage: dioprobe [-wb] [-s SCRATCH] FILE, or sgprobe DEVICE");
-	if (!strcmp(self ? self + 1 : argv[0], "sgprobe")) {
-		sg_cases(argv[optind]);
-		return failed;
-	}
-	fd = open(argv[optind], (writes ? O_RDWR : O_RDONLY) | O_DIRECT);
 	if (fd < 0)
-		die("%s: %m", argv[optind]);
-	read_case("read of one sector", fd, anon(PG), 512, 0);
-	read_case("read of 4 KiB", fd, anon(PG), PG, 0);
-	read_case("read of 4 MiB", fd, anon(4 * MB), 4 * MB, 0);
-	odd_read(fd);
+		die("%s: %m", file);
+	read_case("read of one sector", fd, map_anonymous(PAGE_SIZE), 512, 0);
+	read_case("read of 4 KiB", fd, map_anonymous(PAGE_SIZE), PAGE_SIZE, 0);
+	read_case("read of 4 MiB", fd, map_anonymous(4 * MIB), 4 * MIB, 0);
+	unaligned_read(fd);
 	vector_read(fd);
 	aio_read(fd);
 	if (scratch)
@@ -368,5 +260,24 @@ int main(int argc, char **argv)
 	splice_case(fd);
 	if (writes)
 		write_cases(fd);
-	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = strrchr(argv[0], '/'), *scratch = NULL, *file;
+	bool writes = false;
+	const struct option_spec options[] = {
+		{ .letter = 'w', .flag = &writes },
+		{ .letter = 'b', .flag = &small_are_buffered },
+		{ .letter = 's', .string = &scratch },
+		{ 0 }
+	};
+
+	file = probe_start(argc, argv, options,
+			   "dioprobe [-wb] [-s SCRATCH] FILE, or sgprobe DEVICE");
+	if (!strcmp(name ? name + 1 : argv[0], "sgprobe"))
+		sg_cases(file);
+	else
+		file_cases(file, writes, scratch);
+	return probe.failed;
 }

@@ -2,225 +2,200 @@
 /*
  * oddprobe [-p] [-s SCRATCH] FILE
  *
- * Direct I/O on FILE of a network filesystem, which unlike a block device has no
- * sectors: buffers, lengths and positions that begin and end anywhere. FILE is
- * at least 4 MiB and holds the source pattern (see pattern.h); what is written
- * is put right again. After each request the data is compared, the bytes around
- * it must be what they were, and the pins are counted: on a kernel that pins
- * (writeback_bounced in /proc/vmstat), as many as released, and at least
- * the pages that the request touches.
+ * Direct I/O on FILE of a network filesystem. Unlike a block device a server has no
+ * sectors: buffers, lengths and positions begin and end anywhere. FILE is at least 4 MiB
+ * and holds the source pattern (see lib/pattern.h), which is there again at the end. After
+ * each request the data is compared, the bytes around it must be unchanged, and the pins
+ * are counted: as many must be released as were acquired. On a kernel that pins
+ * (writeback_bounced is in /proc/vmstat) they must be at least as many as the pages that
+ * the request touches.
  * -p: only requests of more than 1 KiB are made from user pages (9p).
- * -s: a file on a file system with a page cache, to be mapped as the buffer.
+ * -s: a file on a filesystem with a page cache, to be mapped as the buffer.
  *
- * One line a case; exits 1 if one went wrong.
+ * One line a case; exits 1 if a case is not ok.
  */
-#include "pattern.h"
-#include <sys/mman.h>
-#include <sys/stat.h>
+#define _GNU_SOURCE
 #include <sys/uio.h>
 
-#define MB (1UL << 20)
-#define CANARY 0xa5
+#include "page.h"
+#include "pattern.h"
+#include "probe.h"
 
-static int failed;
-static bool pins_expected, small_are_copied;
+#define CANARY		0xa5		/* each byte of the buffer before a read */
+#define BUFFER_SIZE	(2 * MIB)
 
-static const struct odd { uint32_t in_page, len, pos; } odd[] = {
-	{ 0, PG, 4095 },		/* an odd position only */
-	{ 1, 1000, 3 },			/* inside a page */
-	{ 4095, 2, 5 },			/* the smallest that needs two */
-	{ 100, 70000, 12345 },
-	{ 4093, 8192, 65535 },		/* three pages, two of them by a few bytes */
-	{ 3, 1048576 + 17, 1 },		/* more than one request of most servers */
+static bool small_are_copied;		/* -p */
+
+struct request {
+	uint32_t in_page;		/* where in the buffer it begins */
+	uint32_t len, pos;
 };
 
-static uint64_t vmstat(const char *name)
-{
-	char line[128], key[96];
-	uint64_t v, found = 0;
-	FILE *f = fopen("/proc/vmstat", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%95s %ju", key, (uintmax_t *)&v) == 2 && !strcmp(key, name))
-			found = v + 1;
-	if (f)
-		fclose(f);
-	return found;	/* plus one: 0 is a kernel without it */
-}
+static const struct request requests[] = {
+	{ 0, PAGE_SIZE, 4095 },		/* only the position is odd */
+	{ 1, 1000, 3 },			/* inside a page */
+	{ 4095, 2, 5 },			/* the smallest in two pages */
+	{ 100, 70000, 12345 },
+	{ 4093, 8192, 65535 },		/* three pages, a few bytes in two of them */
+	{ 3, 1048576 + 17, 1 },		/* most servers get more than one request */
+};
 
 static unsigned char source_byte(uint64_t pos)
 {
-	return word_at('S', 0, pos & ~7ULL) >> (pos & 7) * 8;
+	return pattern_word(FROM_SOURCE, 0, pos & ~7ULL) >> (pos & 7) * 8;
 }
 
-/* What is written in place of the source, so that a lost write shows. */
+/* Writes put this in place of the source, so that a lost write is seen. */
 static unsigned char other_byte(uint64_t pos)
 {
 	return source_byte(pos) ^ 0x5a;
 }
 
-static bool all_canary(const unsigned char *p, size_t len)
+static void fill_from(unsigned char *to, const struct request *r, unsigned char (*byte)(uint64_t))
+{
+	uint32_t i;
+
+	for (i = 0; i < r->len; i++)
+		to[r->in_page + i] = byte(r->pos + i);
+}
+
+static bool bytes_match(const unsigned char *data, size_t len, uint64_t pos,
+			unsigned char (*byte)(uint64_t))
 {
 	size_t i;
 
 	for (i = 0; i < len; i++)
-		if (p[i] != CANARY)
+		if (data[i] != byte(pos + i))
 			return false;
 	return true;
 }
 
-static bool same(const unsigned char *p, size_t len, uint64_t pos, unsigned char (*byte)(uint64_t))
+static bool all_canary(const unsigned char *data, size_t len)
 {
 	size_t i;
 
 	for (i = 0; i < len; i++)
-		if (p[i] != byte(pos + i))
+		if (data[i] != CANARY)
 			return false;
 	return true;
 }
 
-static void verdict(const char *kind, const char *what, const struct odd *o, uint64_t acquired0, bool ok)
+/* @memory: the kind of the buffer; @name: of the request */
+static void request_end(const char *memory, const char *name, const struct request *r, bool ok)
 {
-	uint64_t pages = (o->in_page + o->len + PG - 1) / PG, taken, left = 0;
-	int tries;
+	uint64_t pages = (r->in_page + r->len + PAGE_SIZE - 1) / PAGE_SIZE;
 
-	if (small_are_copied && o->len <= 1024)
+	if (small_are_copied && r->len <= 1024)
 		pages = 0;
-	for (tries = 0; tries < 50; tries++, usleep(100000)) {
-		left = vmstat("nr_foll_pin_acquired") - vmstat("nr_foll_pin_released");
-		if (!left)
-			break;
-	}
-	taken = vmstat("nr_foll_pin_acquired") - acquired0;
-	if (left || (pins_expected && taken < pages))
-		ok = false;
-	printf("%s %s %s: %u bytes at %u, %u into a page: %ju pins taken, %ju left, %ju pages given\n",
-	       ok ? "ok" : "not ok", kind, what, o->len, o->pos, o->in_page, (uintmax_t)taken,
-	       (uintmax_t)left, (uintmax_t)pages);
-	if (!ok)
-		failed = 1;
+	probe_end(ok, pages, "%s %s: %u bytes at %u, %u into a page", memory, name, r->len, r->pos,
+		  r->in_page);
 }
 
-static void odd_reads(const char *kind, int fd, unsigned char *buf)
+/* @want: so many bytes must come; only the bytes of the request may change */
+static void read_case(const char *memory, const char *name, int fd, unsigned char *buf,
+		      const struct request *r, size_t want)
 {
-	uint64_t acquired0, end = lseek(fd, 0, SEEK_END);
+	unsigned char *data = buf + r->in_page, *behind = data + r->len;
+	ssize_t n;
+
+	memset(buf, CANARY, BUFFER_SIZE);
+	probe_begin();
+	n = pread(fd, data, r->len, r->pos);
+	request_end(memory, name, r, n == (ssize_t)want &&
+		    bytes_match(data, want, r->pos, source_byte) &&
+		    all_canary(buf, r->in_page) &&
+		    all_canary(behind, buf + BUFFER_SIZE - behind));
+}
+
+static void read_cases(const char *memory, int fd, unsigned char *buf)
+{
+	struct request tail = { 7, 3 * PAGE_SIZE, lseek(fd, 0, SEEK_END) - 100 };
 	unsigned int i;
-	ssize_t n;
 
-	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-		const struct odd *o = &odd[i];
-
-		memset(buf, CANARY, 2 * MB);
-		acquired0 = vmstat("nr_foll_pin_acquired");
-		n = pread(fd, buf + o->in_page, o->len, o->pos);
-		verdict(kind, "read", o, acquired0, n == (ssize_t)o->len &&
-			same(buf + o->in_page, o->len, o->pos, source_byte) &&
-			all_canary(buf, o->in_page) &&
-			all_canary(buf + o->in_page + o->len, 2 * MB - o->in_page - o->len));
-	}
-
-	/* Short: the end of the file comes first. */
-	const struct odd tail = { 7, 3 * PG, end - 100 };
-
-	memset(buf, CANARY, 2 * MB);
-	acquired0 = vmstat("nr_foll_pin_acquired");
-	n = pread(fd, buf + tail.in_page, tail.len, tail.pos);
-	verdict(kind, "short read", &tail, acquired0, n == 100 &&
-		same(buf + tail.in_page, 100, tail.pos, source_byte) && all_canary(buf, tail.in_page) &&
-		all_canary(buf + tail.in_page + tail.len, 2 * MB - tail.in_page - tail.len));
+	for (i = 0; i < ARRAY_SIZE(requests); i++)
+		read_case(memory, "read", fd, buf, &requests[i], requests[i].len);
+	/* The file ends inside the request. */
+	read_case(memory, "short read", fd, buf, &tail, 100);
 }
 
-static void odd_vector(int fd, unsigned char *buf)
+static void vector_read(int fd, unsigned char *buf)
 {
-	struct iovec v[] = { { buf + 5, 3 }, { buf + PG - 1, PG + 2 }, { buf + 4 * PG + 9, 1 }, { buf + 6 * PG, 2 * PG } };
-	const struct odd o = { 0, 3 * PG + 6, 77 };
-	uint64_t acquired0, done = 0;
+	const struct iovec iov[] = {
+		{ buf + 5, 3 },
+		{ buf + PAGE_SIZE - 1, PAGE_SIZE + 2 },
+		{ buf + 4 * PAGE_SIZE + 9, 1 },
+		{ buf + 6 * PAGE_SIZE, 2 * PAGE_SIZE },
+	};
+	const struct request r = { 0, 3 * PAGE_SIZE + 6, 77 };
+	uint64_t pos = r.pos;
 	bool ok;
-	ssize_t n;
 	size_t i;
 
-	memset(buf, CANARY, MB);
-	acquired0 = vmstat("nr_foll_pin_acquired");
-	n = preadv(fd, v, 4, o.pos);
-	ok = n == (ssize_t)o.len;
-	for (i = 0; i < 4; done += v[i++].iov_len)
-		ok = ok && same(v[i].iov_base, v[i].iov_len, o.pos + done, source_byte);
-	verdict("anonymous", "read into four odd pieces", &o, acquired0, ok);
+	memset(buf, CANARY, MIB);
+	probe_begin();
+	ok = preadv(fd, iov, ARRAY_SIZE(iov), r.pos) == (ssize_t)r.len;
+	for (i = 0; i < ARRAY_SIZE(iov); pos += iov[i++].iov_len)
+		ok = ok && bytes_match(iov[i].iov_base, iov[i].iov_len, pos, source_byte);
+	request_end("anonymous", "read into four odd pieces", &r, ok);
 }
 
-static void odd_writes(const char *kind, int fd, int check, unsigned char *buf)
+/* The file holds the bytes of the request now, and a byte of the source on each side. */
+static bool written(int fd, const struct request *r, unsigned char *buf)
 {
-	unsigned char *back = malloc(2 * MB);
-	uint64_t acquired0;
-	unsigned int i, k;
-	bool ok = true;
+	return pread(fd, buf, r->len + 2, r->pos - 1) == (ssize_t)r->len + 2 &&
+	       buf[0] == source_byte(r->pos - 1) &&
+	       bytes_match(buf + 1, r->len, r->pos, other_byte) &&
+	       buf[r->len + 1] == source_byte(r->pos + r->len);
+}
 
-	if (!back)
+/* @check_fd: another descriptor of the same file */
+static void write_cases(const char *memory, int fd, int check_fd, unsigned char *buf)
+{
+	unsigned char *read_buf = malloc(BUFFER_SIZE);
+	unsigned int i;
+
+	if (!read_buf)
 		die("no memory");
-	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-		const struct odd *o = &odd[i];
+	for (i = 0; i < ARRAY_SIZE(requests); i++) {
+		const struct request *r = &requests[i];
 		ssize_t n;
 
-		for (k = 0; k < o->len; k++)
-			buf[o->in_page + k] = other_byte(o->pos + k);
-		acquired0 = vmstat("nr_foll_pin_acquired");
-		n = pwrite(fd, buf + o->in_page, o->len, o->pos);
-		/* by the other way, with a byte of what is around it */
-		ok = n == (ssize_t)o->len && pread(check, back, o->len + 2, o->pos - 1) == (ssize_t)o->len + 2 &&
-		     back[0] == source_byte(o->pos - 1) && same(back + 1, o->len, o->pos, other_byte) &&
-		     back[o->len + 1] == source_byte(o->pos + o->len);
-		verdict(kind, "write", o, acquired0, ok);
-		for (k = 0; k < o->len; k++)
-			buf[o->in_page + k] = source_byte(o->pos + k);
-		if (pwrite(fd, buf + o->in_page, o->len, o->pos) != (ssize_t)o->len)
+		fill_from(buf, r, other_byte);
+		probe_begin();
+		n = pwrite(fd, buf + r->in_page, r->len, r->pos);
+		request_end(memory, "write", r,
+			    n == (ssize_t)r->len && written(check_fd, r, read_buf));
+		fill_from(buf, r, source_byte);
+		if (pwrite(fd, buf + r->in_page, r->len, r->pos) != (ssize_t)r->len)
 			die("write: %m");
 	}
-	free(back);
-}
-
-static unsigned char *map(int fd, int flags)
-{
-	unsigned char *p = mmap(NULL, 2 * MB, PROT_READ | PROT_WRITE, flags, fd, 0);
-
-	if (p == MAP_FAILED)
-		die("mmap: %m");
-	return p;
+	free(read_buf);
 }
 
 int main(int argc, char **argv)
 {
-	const char *scratch = NULL;
+	const char *scratch = NULL, *file;
+	const struct option_spec options[] = {
+		{ .letter = 'p', .flag = &small_are_copied },
+		{ .letter = 's', .string = &scratch },
+		{ 0 }
+	};
 	unsigned char *buf;
-	int c, fd, check;
+	int fd, check_fd;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	pins_expected = vmstat("writeback_bounced");
-	while ((c = getopt(argc, argv, "ps:")) != -1) {
-		if (c == 'p')
-			small_are_copied = true;
-		else if (c == 's')
-			scratch = optarg;
-		else
-			return 2;
-	}
-	if (optind + 1 != argc)
-		die("usage: oddprobe [-p] [-s SCRATCH] FILE");
-	fd = open(argv[optind], O_RDWR | O_DIRECT);
-	check = open(argv[optind], O_RDONLY | O_DIRECT);
-	if (fd < 0 || check < 0)
-		die("%s: %m", argv[optind]);
-	buf = map(-1, MAP_PRIVATE | MAP_ANONYMOUS);
-	odd_reads("anonymous", fd, buf);
-	odd_vector(fd, buf);
-	odd_writes("anonymous", fd, check, buf);
+	file = probe_start(argc, argv, options, "oddprobe [-p] [-s SCRATCH] FILE");
+	fd = open(file, O_RDWR | O_DIRECT);
+	check_fd = open(file, O_RDONLY | O_DIRECT);
+	if (fd < 0 || check_fd < 0)
+		die("%s: %m", file);
+	buf = map_anonymous(BUFFER_SIZE);
+	read_cases("anonymous", fd, buf);
+	vector_read(fd, buf);
+	write_cases("anonymous", fd, check_fd, buf);
 	if (scratch) {
-		int sfd = open(scratch, O_RDWR | O_CREAT | O_TRUNC, 0644);
-
-		if (sfd < 0 || ftruncate(sfd, 2 * MB))
-			die("%s: %m", scratch);
-		buf = map(sfd, MAP_SHARED);
-		odd_reads("mapped", fd, buf);
-		odd_writes("mapped", fd, check, buf);
+		buf = map_new_file(scratch, BUFFER_SIZE);
+		read_cases("mapped", fd, buf);
+		write_cases("mapped", fd, check_fd, buf);
 	}
-	return failed;
+	return probe.failed;
 }

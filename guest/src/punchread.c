@@ -2,128 +2,109 @@
 /*
  * punchread FILE SOURCE HOLD RELEASE
  *
- * Maps FILE, of which a large folio is in the page cache, and lets a direct read bring
- * data to some pages of it from SOURCE, which the command HOLD keeps waiting. A hole is
- * punched in the pages behind, and the command RELEASE lets the data come. They have to
- * be there afterwards, in the mapping and after a sync on the disk, and the hole has to
- * be empty. Prints "ok", "not ok" or "skip" (no large folio) with what was found; exits
- * 1 for "not ok".
+ * Maps FILE, of which a large folio is in the page cache, and submits a direct read from
+ * SOURCE into some of its pages. The command HOLD makes SOURCE keep that read waiting. The
+ * pages behind are punched out of FILE, and the command RELEASE lets the data come. Then
+ * the data must be in the mapping and, after a sync, on the disk, and the hole must be
+ * empty. Prints "ok", "not ok" or "skip" (no large folio) with the number of wrong pages;
+ * exits 1 for "not ok".
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/aio_abi.h>
 #include <linux/falloc.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "aio.h"
+#include "die.h"
+#include "page.h"
 #include "pageflags.h"
+#include "pattern.h"
 
-#define PG	4096UL
-#define LEN	(4UL << 20)	/* of FILE */
-#define AT	(1UL << 20)	/* where the device writes */
-#define PAGES	16UL		/* as many are punched out behind */
+#define FILE_SIZE	(4 * MIB)
+#define READ_AT		MIB		/* the device writes here */
+#define READ_PAGES	16UL		/* as many are punched out behind */
+#define READ_SIZE	(READ_PAGES * PAGE_SIZE)
 
-static void die(const char *what)
+/* Creates the file with @want as its content, and reads it back into large folios. */
+static char *map_file(const char *path, const char *want, int *fd)
 {
-	printf("not ok %s: %s\n", what, strerror(errno));
-	exit(1);
+	char *map;
+	size_t pos;
+
+	*fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (*fd < 0 || pwrite(*fd, want, FILE_SIZE, 0) != (ssize_t)FILE_SIZE || fsync(*fd) ||
+	    posix_fadvise(*fd, 0, 0, POSIX_FADV_DONTNEED))
+		die_not_ok(path);
+	map = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	if (map == MAP_FAILED || madvise(map, FILE_SIZE, MADV_HUGEPAGE))
+		die_not_ok("mmap");
+	for (pos = 0; pos < FILE_SIZE; pos += PAGE_SIZE)
+		if (*(volatile char *)(map + pos) != want[pos])
+			die_not_ok("data of the new file");
+	return map;
 }
 
-/* Is the page of the same folio as the one before it? */
-static bool is_tail(const char *at)
+/* Read and hole are in one large folio: each page is of the same folio as the one before it. */
+static bool in_large_folio(const char *map)
 {
-	uint64_t bits;
+	size_t pos;
 
-	return page_flags(at, &bits) && bits >> KPF_COMPOUND_TAIL & 1;
+	for (pos = READ_AT; pos < READ_AT + 2 * READ_SIZE; pos += PAGE_SIZE)
+		if (!page_has_flag(map + pos, KPF_COMPOUND_TAIL)) {
+			printf("skip: page %zu of the file is not part of a large folio\n",
+			       pos / PAGE_SIZE);
+			return false;
+		}
+	return true;
 }
 
-static void fill(char *buf, size_t len, unsigned int seed)
+static void read_and_punch(int source, int fd, char *map, const char *hold, const char *release)
 {
-	size_t i;
+	struct iocb request = aio_request(IOCB_CMD_PREAD, source, map + READ_AT, READ_SIZE, 0);
+	struct io_event event;
+	aio_context_t ctx;
 
-	for (i = 0; i < len; i++)
-		buf[i] = 1 + (i * 13 + (i >> 12) * 7 + seed) % 250;
-}
-
-/* How many pages are not as they should be */
-static unsigned int wrong(const char *is, const char *want, size_t len)
-{
-	unsigned int n = 0;
-	size_t off;
-
-	for (off = 0; off < len; off += PG)
-		n += memcmp(is + off, want + off, PG) != 0;
-	return n;
+	if (system(hold))
+		die_not_ok(hold);
+	if (aio_setup(1, &ctx) || aio_submit(ctx, &request, 1) != 1)
+		die_not_ok("io_submit");
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, READ_AT + READ_SIZE,
+		      READ_SIZE))
+		die_not_ok("fallocate");
+	if (system(release))
+		die_not_ok(release);
+	if (aio_wait(ctx, 1, 1, &event) != 1 || event.res != (int64_t)READ_SIZE)
+		die_not_ok("io_getevents");
 }
 
 int main(int argc, char **argv)
 {
-	static char want[LEN], is[LEN] __attribute__((aligned(PG)));
-	size_t len = PAGES * PG, i;
-	struct iocb cb = { 0 }, *cbs = &cb;
-	unsigned int mapped, stored;
-	aio_context_t ctx = 0;
-	struct io_event ev;
-	int file, source;
+	static char want[FILE_SIZE], buf[FILE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+	size_t mapped, stored;
+	int fd, source;
 	char *map;
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: punchread FILE SOURCE HOLD RELEASE\n");
-		return 2;
-	}
+	if (argc != 5)
+		die("usage: punchread FILE SOURCE HOLD RELEASE");
 	source = open(argv[2], O_RDWR | O_DIRECT);
-	fill(is, len, 99);
-	if (source < 0 || pwrite(source, is, len, 0) != (ssize_t)len || fsync(source))
-		die(argv[2]);
-	file = open(argv[1], O_RDWR | O_CREAT | O_TRUNC, 0600);
-	fill(want, LEN, 1);
-	if (file < 0 || pwrite(file, want, LEN, 0) != (ssize_t)LEN || fsync(file) ||
-	    posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED))
-		die(argv[1]);
-	map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-	if (map == MAP_FAILED || madvise(map, LEN, MADV_HUGEPAGE))
-		die("mmap");
-	for (i = 0; i < LEN; i += PG)
-		if (*(volatile char *)(map + i) != want[i])
-			die("data of the new file");
-	for (i = AT; i < AT + 2 * len; i += PG)
-		if (!is_tail(map + i)) {
-			printf("skip: page %zu of the file is not part of a large folio\n", i / PG);
-			return 0;
-		}
+	fill_bytes(buf, READ_SIZE, 99);
+	if (source < 0 || pwrite(source, buf, READ_SIZE, 0) != (ssize_t)READ_SIZE || fsync(source))
+		die_not_ok(argv[2]);
+	fill_bytes(want, FILE_SIZE, 1);
+	map = map_file(argv[1], want, &fd);
+	if (!in_large_folio(map))
+		return 0;
+	read_and_punch(source, fd, map, argv[3], argv[4]);
 
-	cb.aio_lio_opcode = IOCB_CMD_PREAD;
-	cb.aio_fildes = source;
-	cb.aio_buf = (uintptr_t)map + AT;
-	cb.aio_nbytes = len;
-	if (system(argv[3]))
-		die(argv[3]);
-	if (syscall(__NR_io_setup, 1, &ctx) || syscall(__NR_io_submit, ctx, 1, &cbs) != 1)
-		die("io_submit");
-	if (fallocate(file, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, AT + len, len))
-		die("fallocate");
-	if (system(argv[4]))
-		die(argv[4]);
-	if (syscall(__NR_io_getevents, ctx, 1, 1, &ev, NULL) != 1 || ev.res != (int64_t)len)
-		die("io_getevents");
-
-	memcpy(want + AT, is, len);
-	memset(want + AT + len, 0, len);
-	mapped = wrong(map, want, LEN);
-	if (fsync(file))
-		die("fsync");
-	file = open(argv[1], O_RDONLY | O_DIRECT);
-	if (file < 0 || pread(file, is, LEN, 0) != (ssize_t)LEN)
-		die("direct read");
-	stored = wrong(is, want, LEN);
-	printf("%s: %u pages are wrong in the mapping, %u on the disk; %lu were read to, and %lu punched out\n",
-	       mapped || stored ? "not ok" : "ok", mapped, stored, PAGES, PAGES);
+	memcpy(want + READ_AT, buf, READ_SIZE);
+	memset(want + READ_AT + READ_SIZE, 0, READ_SIZE);
+	mapped = differing_pages(map, want, FILE_SIZE);
+	if (fsync(fd))
+		die_not_ok("fsync");
+	fd = open(argv[1], O_RDONLY | O_DIRECT);
+	if (fd < 0 || pread(fd, buf, FILE_SIZE, 0) != (ssize_t)FILE_SIZE)
+		die_not_ok("direct read");
+	stored = differing_pages(buf, want, FILE_SIZE);
+	printf("%s: %zu pages are wrong in the mapping, %zu on the disk; %lu were read to, and %lu "
+	       "punched out\n", mapped || stored ? "not ok" : "ok", mapped, stored, READ_PAGES,
+	       READ_PAGES);
 	return mapped || stored;
 }

@@ -5,63 +5,73 @@
  * rdmasync -a ADDRESS -p [-t SECONDS] [-i] -l LEN			the peer
  * rdmasync -n [-t SECONDS] -l LEN FILE				no RDMA
  *
- * The owner maps the first LEN bytes of FILE, registers the mapping with the RDMA
- * device that has the IPv4 address ADDRESS, and waits there for the peer. The peer
- * connects and then writes to the mapping with RDMA_WRITE, without pause, while the
- * owner dirties every page and syncs the file, with fsync() and msync() in turn, for
- * SECONDS. The peer may be a process of the same machine or of another one. The
- * owner prints one line as each of these is reached:
+ * The owner maps the first LEN bytes of FILE, registers the mapping with the RDMA device
+ * that has the IPv4 address ADDRESS, and waits there for the peer. The peer connects and
+ * then writes to the mapping with RDMA_WRITE, without pause. The owner dirties every page
+ * and syncs the file, with fsync() and msync() in turn, for SECONDS. The peer may be a
+ * process of the same machine or of another one. The owner prints a line when it has
+ * reached each of these states:
  *
- *	registered N pages, M pins	the peer can write to the mapping (M: what it
- *					added to the pins of the whole system, "no" if
- *					this kernel does not count them)
+ *	registered N pages, M pins	the peer can write to the mapping (M: so many pins
+ *					more than before in the whole system, "no" if this
+ *					kernel does not count them)
  *	synced N times, N bytes written	the time is over; the last sync returned 0, and
- *					so many bytes came from the peer
- *	deregistered			the peer is cut off, the device has let go
+ *					the peer has written so many bytes
+ *	deregistered			the peer is cut off, the device has released the
+ *					pages
  *
- * It fails if nothing comes from the peer for STALL seconds.
+ * The owner fails if nothing comes from the peer for STALL seconds.
  *
- * With -k the mapping stays registered and the peer goes on, but nothing is
- * dirtied any more: what the last sync stored is what a power cut must leave. Instead
- * of "deregistered" comes
+ * With -k the mapping stays registered and the peer goes on, but the owner dirties nothing
+ * any more: a power cut must leave the data that the last sync has stored. Instead of
+ * "deregistered" it prints
  *
  *	still written			the peer has written since
  *
- * The peer tries for SECONDS to connect, and ends when the owner cuts it off, with
- * the line "wrote N bytes". With -i both know that the peer only connects and writes
- * nothing: for comparison. With -n the owner only dirties and syncs: somebody else
- * has registered the file.
+ * The peer tries for SECONDS to connect, and ends when the owner cuts it off, with the
+ * line "wrote N bytes". With -i the peer only connects and writes nothing, and the owner
+ * does not wait for data: for comparison. With -n the owner only dirties and syncs, as
+ * another program has registered the file.
  *
- * The peer writes to each page, in each pass, either the pattern of the source or that
- * of the program, as chance has it, both of generation 0 (see pattern.h): they differ
- * in one byte of a word, so a copy made at any time holds, word by word, one or the
- * other. In turn would not do: a disk that takes as long as two passes would see what
- * the checksum saw.
+ * In each pass over the mapping the peer writes to each page either the pattern of the
+ * source or the pattern of the program, by chance, both of generation 0 (see
+ * lib/pattern.h). They differ in one byte of a word, so a copy made at any time holds, word
+ * by word, one pattern or the other. Alternating passes would not do: a disk that takes as
+ * long as two passes would see the data that the checksum was made of.
  *
- * The connection is made by the RDMA connection manager: iWARP devices know no
- * other way, and RoCE devices this one, too.
+ * The RDMA connection manager makes the connection: iWARP devices know no other way, and
+ * RoCE devices know this one, too.
  */
-#include "pattern.h"
+#define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <infiniband/verbs.h>
 #include <poll.h>
 #include <rdma/rdma_cma.h>
 #include <sched.h>
-#include <sys/mman.h>
+#include <stdbool.h>
 #include <time.h>
 
+#include "die.h"
+#include "options.h"
+#include "page.h"
+#include "pattern.h"
+#include "pins.h"
+
 #define PORT		18515
-#define DEPTH		16		/* writes of the peer under way */
-#define CHUNK		(64UL << 10)
-#define PASSES		16		/* that differ; then they come again */
+#define DEPTH		16		/* writes of the peer in flight */
+#define CHUNK		(64UL << 10)	/* bytes of a write */
+#define PASSES		16		/* with different data, then again from the first */
 #define STALL		60		/* seconds: guests may be slow */
-#define BOOT		600		/* seconds until the peer comes, if it is a guest that boots */
+#define BOOT		600		/* seconds: a guest boots, and its peer comes */
 #define CONNECT_MS	5000		/* for each step of making or ending a connection */
 
-/* What the peer has to know of the owner's memory: LEN bytes of the file, and behind
- * them, in the same registration, the word in which the peer counts its bytes. */
+/*
+ * The owner tells the peer where its memory is: LEN bytes of the file, and behind them, in
+ * the same registration, the word in which the peer counts its bytes.
+ */
 struct target {
-	uint64_t at;
+	uint64_t addr;
 	uint64_t len;
 	uint32_t rkey;
 };
@@ -74,8 +84,9 @@ struct side {
 	struct ibv_mr *mr;
 };
 
-/* Everything but the connection, on the device that an address belongs to. */
-static void side_open(struct side *s, struct ibv_context *device, void *buf, size_t len, int access)
+/* Opens all but the connection. @access: IBV_ACCESS_* of the buffer */
+static void side_open(struct side *s, struct ibv_context *device, void *buf, size_t len,
+		      int access)
 {
 	s->pd = ibv_alloc_pd(device);
 	if (!s->pd)
@@ -95,7 +106,8 @@ static void side_queue_pair(struct side *s)
 		.recv_cq = s->cq,
 		.qp_type = IBV_QPT_RC,
 		.cap = {
-			.max_send_wr = DEPTH, .max_recv_wr = 1, .max_send_sge = 1, .max_recv_sge = 1,
+			.max_send_wr = DEPTH, .max_recv_wr = 1,
+			.max_send_sge = 1, .max_recv_sge = 1,
 			.max_inline_data = sizeof(uint64_t),
 		},
 	};
@@ -138,27 +150,30 @@ static struct rdma_cm_id *connection_id(struct rdma_event_channel *events)
 	return id;
 }
 
-/* The next event of the connection manager, -1 after ms milliseconds without one.
- * Whose it is, and what the other side sent with it, if the caller wants them. */
+/*
+ * Returns the next event of the connection manager, or -1 after @ms milliseconds without
+ * one. @id: set to the connection of the event, or NULL; @sent: set to the data that the
+ * owner has sent when a connection is established, or NULL
+ */
 static int next_event(struct side *s, int ms, struct rdma_cm_id **id, struct target *sent)
 {
-	struct pollfd p = { .fd = s->events->fd, .events = POLLIN };
-	struct rdma_cm_event *e;
+	struct pollfd pollfd = { .fd = s->events->fd, .events = POLLIN };
+	struct rdma_cm_event *event;
 	int type;
 
-	if (poll(&p, 1, ms) <= 0)
+	if (poll(&pollfd, 1, ms) <= 0)
 		return -1;
-	if (rdma_get_cm_event(s->events, &e))
+	if (rdma_get_cm_event(s->events, &event))
 		die("rdma_get_cm_event: %m");
-	type = e->event;
+	type = event->event;
 	if (id)
-		*id = e->id;
+		*id = event->id;
 	if (sent && type == RDMA_CM_EVENT_ESTABLISHED) {
-		if (e->param.conn.private_data_len < sizeof(*sent))
+		if (event->param.conn.private_data_len < sizeof(*sent))
 			die("the owner did not say where to write");
-		memcpy(sent, e->param.conn.private_data, sizeof(*sent));
+		memcpy(sent, event->param.conn.private_data, sizeof(*sent));
 	}
-	if (rdma_ack_cm_event(e))
+	if (rdma_ack_cm_event(event))
 		die("rdma_ack_cm_event: %m");
 	return type;
 }
@@ -174,15 +189,19 @@ static bool disconnected(struct side *s, int ms)
 
 static time_t seconds(void)
 {
-	struct timespec t;
+	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
 }
-/* The peer: one attempt to connect, with all that is open for the next one. */
-static bool try_connect(struct side *s, struct sockaddr_in *to, char *buf, size_t len, struct target *target)
+
+/* The peer makes one attempt to connect. The device stays open for the next one. */
+static bool try_connect(struct side *s, struct sockaddr_in *to, char *buf, size_t len,
+			struct target *target)
 {
-	struct rdma_conn_param param = { .initiator_depth = 1, .retry_count = 7, .rnr_retry_count = 7 };
+	struct rdma_conn_param param = {
+		.initiator_depth = 1, .retry_count = 7, .rnr_retry_count = 7,
+	};
 
 	s->id = connection_id(s->events);
 	if (rdma_resolve_addr(s->id, NULL, (struct sockaddr *)to, CONNECT_MS) ||
@@ -197,8 +216,9 @@ static bool try_connect(struct side *s, struct sockaddr_in *to, char *buf, size_
 	       next_event(s, STALL * 1000, NULL, target) == RDMA_CM_EVENT_ESTABLISHED;
 }
 
-/* size bytes at buf to position pos of the owner's memory. */
-static void write_to(struct side *s, const struct target *t, void *buf, size_t size, uint64_t pos, int flags)
+/* Writes @size bytes to position @pos of the owner's memory. @flags: IBV_SEND_* */
+static void post_write(struct side *s, const struct target *target, void *buf, size_t size,
+		       uint64_t pos, int flags)
 {
 	struct ibv_sge sge = { .addr = (uintptr_t)buf, .length = size, .lkey = s->mr->lkey };
 	struct ibv_send_wr *bad, wr = {
@@ -206,7 +226,7 @@ static void write_to(struct side *s, const struct target *t, void *buf, size_t s
 		.num_sge = 1,
 		.opcode = IBV_WR_RDMA_WRITE,
 		.send_flags = IBV_SEND_SIGNALED | flags,
-		.wr.rdma = { .remote_addr = t->at + pos, .rkey = t->rkey },
+		.wr.rdma = { .remote_addr = target->addr + pos, .rkey = target->rkey },
 	};
 	int ret = ibv_post_send(s->id->qp, &wr, &bad);
 
@@ -214,40 +234,51 @@ static void write_to(struct side *s, const struct target *t, void *buf, size_t s
 		die("ibv_post_send: %s", strerror(ret));
 }
 
-/* Writes what buf holds for one pass over the mapping, and behind it for the next ones,
- * until the owner ends the connection; returns how many bytes. */
-static uint64_t write_on(struct side *s, const struct target *t, char *buf, bool idle)
+/*
+ * Posts the next write, or, where a pass is complete, a write of the number of bytes: writes
+ * arrive in order, so the number arrives behind the bytes that it counts. @buf: the data of
+ * all passes; @counted: the number of bytes that was written last
+ */
+static void post_next(struct side *s, const struct target *target, char *buf, uint64_t *pos,
+		      uint64_t *counted)
+{
+	size_t offset = *pos % target->len, size = target->len - offset;
+
+	if (!offset && *pos != *counted) {
+		*counted = *pos;
+		post_write(s, target, counted, sizeof(*counted), target->len, IBV_SEND_INLINE);
+		return;
+	}
+	if (size > CHUNK)
+		size = CHUNK;
+	post_write(s, target, buf + *pos % (PASSES * target->len), size, offset, 0);
+	*pos += size;
+}
+
+/* Writes until the owner ends the connection; returns how many bytes were written. */
+static uint64_t write_until_cut_off(struct side *s, const struct target *target, char *buf,
+				    bool idle)
 {
 	uint64_t pos = 0, counted = 0;
-	int flying = 0, n;
+	struct ibv_wc done[DEPTH];
+	int in_flight = 0, n;
 
 	while (!disconnected(s, idle ? 100 : 0)) {
-		struct ibv_wc wc[DEPTH];
-
-		for (; !idle && flying < DEPTH; flying++) {
-			size_t off = pos % t->len, size = t->len - off < CHUNK ? t->len - off : CHUNK;
-
-			if (!off && pos != counted) {
-				/* Writes arrive in order: behind the bytes that it counts. */
-				counted = pos;
-				write_to(s, t, &counted, sizeof(counted), t->len, IBV_SEND_INLINE);
-			} else {
-				write_to(s, t, buf + pos % (PASSES * t->len), size, off, 0);
-				pos += size;
-			}
-		}
-		n = ibv_poll_cq(s->cq, DEPTH, wc);
+		for (; !idle && in_flight < DEPTH; in_flight++)
+			post_next(s, target, buf, &pos, &counted);
+		n = ibv_poll_cq(s->cq, DEPTH, done);
 		if (n < 0)
 			die("ibv_poll_cq failed");
 		if (!n)
 			sched_yield();
 		for (; n > 0; n--) {
-			if (wc[n - 1].status == IBV_WC_SUCCESS)
-				flying--;
-			else if (disconnected(s, STALL * 1000))
-				return pos;	/* the owner has cut us off */
-			else
-				die("RDMA_WRITE: %s", ibv_wc_status_str(wc[n - 1].status));
+			if (done[n - 1].status == IBV_WC_SUCCESS) {
+				in_flight--;
+				continue;
+			}
+			if (!disconnected(s, STALL * 1000))
+				die("RDMA_WRITE: %s", ibv_wc_status_str(done[n - 1].status));
+			return pos;
 		}
 	}
 	return pos;
@@ -261,55 +292,31 @@ static void peer(struct sockaddr_in *to, size_t len, int limit, bool idle)
 	uint64_t written, pos;
 	char *buf;
 
-	buf = mmap(NULL, PASSES * len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (buf == MAP_FAILED)
-		die("mmap: %m");
+	buf = map_anonymous(PASSES * len);
 	srandom(1);
-	for (pos = 0; pos < PASSES * len; pos += PG)
-		put_pattern(buf + pos, PG, "SF"[random() >> 30 & 1], 0, pos % len);
+	for (pos = 0; pos < PASSES * len; pos += PAGE_SIZE)
+		put_pattern(buf + pos, PAGE_SIZE,
+			    random() >> 30 & 1 ? FROM_PROGRAM : FROM_SOURCE, 0, pos % len);
 	while (!try_connect(&s, to, buf, len, &target)) {
 		if (seconds() > end)
-			die("nobody to connect to at %s after %d s", inet_ntoa(to->sin_addr), limit);
+			die("nobody to connect to at %s after %d s", inet_ntoa(to->sin_addr),
+			    limit);
 		side_drop_connection(&s);
 		usleep(200000);
 	}
 	if (target.len != len)
 		die("the owner has %ju bytes, not %zu", (uintmax_t)target.len, len);
-	written = write_on(&s, &target, buf, idle);
+	written = write_until_cut_off(&s, &target, buf, idle);
 	rdma_disconnect(s.id);
 	side_close(&s);
 	printf("wrote %ju bytes\n", (uintmax_t)written);
 }
 
-/* Pins in the whole system; negative if this kernel does not count them. */
-static long pins(void)
-{
-	long n, acquired = -1, released = 0;
-	char name[64];
-	FILE *f;
-
-	f = fopen("/proc/sys/vm/stat_refresh", "r");	/* reading it is enough */
-	if (f) {
-		fgetc(f);
-		fclose(f);
-	}
-	f = fopen("/proc/vmstat", "r");
-	while (f && fscanf(f, "%63s %ld", name, &n) == 2) {
-		if (!strcmp(name, "nr_foll_pin_acquired"))
-			acquired = n;
-		else if (!strcmp(name, "nr_foll_pin_released"))
-			released = n;
-	}
-	if (f)
-		fclose(f);
-	return acquired < 0 ? -1 : acquired - released;
-}
-
-/* The owner: waits for a peer, and tells it where to write. */
-static void accept_peer(struct side *s, const struct target *t)
+/* The owner waits for a peer, and tells it where to write. */
+static void accept_peer(struct side *s, const struct target *target)
 {
 	struct rdma_conn_param param = {
-		.private_data = t, .private_data_len = sizeof(*t),
+		.private_data = target, .private_data_len = sizeof(*target),
 		.responder_resources = 1, .rnr_retry_count = 7,
 	};
 	struct rdma_cm_id *id;
@@ -320,7 +327,7 @@ static void accept_peer(struct side *s, const struct target *t)
 		if (type < 0)
 			die("no peer came in %d s", BOOT);
 		if (type == RDMA_CM_EVENT_CONNECT_REQUEST) {
-			/* It may have given up an earlier attempt. */
+			/* The peer may have given up an earlier attempt. */
 			side_drop_connection(s);
 			s->id = id;
 			side_queue_pair(s);
@@ -334,24 +341,24 @@ static void accept_peer(struct side *s, const struct target *t)
 	}
 }
 
-/* A new word in each page makes it dirty; the word is one that the peer writes too. */
-static void dirty(char *map, size_t len, unsigned int round)
+/* Writes a word to each page, another one in each round. The peer writes such words, too. */
+static void dirty_pages(char *map, size_t len, unsigned int round)
 {
 	size_t pos;
 
-	for (pos = round % 512 * 8; pos < len; pos += PG)
-		*(volatile uint64_t *)(map + pos) = word_at('F', 0, pos);
+	for (pos = round % 512 * 8; pos < len; pos += PAGE_SIZE)
+		*(volatile uint64_t *)(map + pos) = pattern_word(FROM_PROGRAM, 0, pos);
 }
 
 static void sync_once(int fd, char *map, size_t len, unsigned int round)
 {
-	dirty(map, len, round);
+	dirty_pages(map, len, round);
 	if (round & 1 ? fsync(fd) : msync(map, len, MS_SYNC))
 		die("%s: %m", round & 1 ? "fsync" : "msync");
 }
 
-/* Puts the mapping of a file at map. */
-static int map_file(const char *file, char *map, size_t len)
+/* Maps the file at the address @map. */
+static int map_file_at(const char *file, char *map, size_t len)
 {
 	int fd = open(file, O_RDWR);
 
@@ -362,15 +369,15 @@ static int map_file(const char *file, char *map, size_t len)
 	return fd;
 }
 
-/* What the peer has written, by its own count. */
+/* The number of bytes that the peer has written, by its own count. */
 struct progress {
 	volatile uint64_t *count;
 	uint64_t seen;
 	time_t when;
 };
 
-/* The peer is there, and has not stopped to write. True if more has come. */
-static bool look_at_peer(struct side *s, struct progress *p, int ms, bool idle)
+/* Dies if the peer is gone or has stopped to write. True if it has written since the last call. */
+static bool check_peer(struct side *s, struct progress *p, int ms, bool idle)
 {
 	uint64_t now = *p->count;
 
@@ -386,62 +393,79 @@ static bool look_at_peer(struct side *s, struct progress *p, int ms, bool idle)
 	return false;
 }
 
-static void owner(struct sockaddr_in *at, const char *file, size_t len, int limit, bool keep, bool idle)
+/* Registers the mapping and waits for the peer. */
+static void serve(struct side *s, struct sockaddr_in *address, char *map, size_t len)
 {
-	struct progress p = { .when = seconds() };
-	struct side s = { .events = NULL };
-	struct target target = { .len = len };
+	struct target target = { .addr = (uintptr_t)map, .len = len };
 	struct rdma_cm_id *listener;
+	struct pins before, now;
+
+	s->events = event_channel();
+	listener = connection_id(s->events);
+	if (rdma_bind_addr(listener, (struct sockaddr *)address))
+		die("rdma_bind_addr: %m");
+	if (!listener->verbs)
+		die("no RDMA device has the address %s", inet_ntoa(address->sin_addr));
+	before = read_pins();
+	side_open(s, listener->verbs, map, len + PAGE_SIZE,
+		  IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE);
+	printf("registered %zu pages, ", len / PAGE_SIZE + 1);
+	if (before.counted) {
+		now = read_pins();
+		printf("%jd pins\n", (intmax_t)(now.acquired - now.released -
+						(before.acquired - before.released)));
+	} else {
+		printf("no pins\n");
+	}
+	target.rkey = s->mr->rkey;
+	if (rdma_listen(listener, 1))
+		die("rdma_listen: %m");
+	accept_peer(s, &target);
+	if (rdma_destroy_id(listener))
+		die("rdma_destroy_id: %m");
+}
+
+static void print_when_written(struct side *s, struct progress *p, bool idle)
+{
+	while (!check_peer(s, p, 100, idle))
+		;
+	puts("still written");
+	for (;;)
+		check_peer(s, p, 100, idle);
+}
+
+/* @address: NULL without RDMA */
+static void owner(struct sockaddr_in *address, const char *file, size_t len, int limit, bool keep,
+		  bool idle)
+{
+	/* The file, and behind it the page in which the peer counts. */
+	char *map = mmap(NULL, len + PAGE_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct progress progress;
+	struct side s = { .events = NULL };
 	unsigned int round = 0;
 	time_t end;
-	long before;
-	char *map;
 	int fd;
 
-	/* The file, and behind it the page in which the peer counts. */
-	map = mmap(NULL, len + PG, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED)
 		die("mmap: %m");
-	fd = map_file(file, map, len);
-	p.count = (uint64_t *)(map + len);
-
-	if (at) {
-		s.events = event_channel();
-		listener = connection_id(s.events);
-		if (rdma_bind_addr(listener, (struct sockaddr *)at))
-			die("rdma_bind_addr: %m");
-		if (!listener->verbs)
-			die("no RDMA device has the address %s", inet_ntoa(at->sin_addr));
-		before = pins();
-		side_open(&s, listener->verbs, map, len + PG, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE);
-		if (before < 0)
-			printf("registered %zu pages, no pins\n", len / PG + 1);
-		else
-			printf("registered %zu pages, %ld pins\n", len / PG + 1, pins() - before);
-		target.at = (uintptr_t)map;
-		target.rkey = s.mr->rkey;
-		if (rdma_listen(listener, 1))
-			die("rdma_listen: %m");
-		accept_peer(&s, &target);
-		if (rdma_destroy_id(listener))
-			die("rdma_destroy_id: %m");
-		p.when = seconds();
-	}
+	fd = map_file_at(file, map, len);
+	if (address)
+		serve(&s, address, map, len);
+	progress = (struct progress){ .count = (uint64_t *)(map + len), .when = seconds() };
 
 	for (end = seconds() + limit; seconds() < end; round++) {
 		sync_once(fd, map, len, round);
-		if (at)
-			look_at_peer(&s, &p, 0, idle);
+		if (address)
+			check_peer(&s, &progress, 0, idle);
 	}
-	/* The last one is an fsync: the size and all, as a program would want it. */
+	/* The last one is an fsync(), which also makes the size of the file last. */
 	sync_once(fd, map, len, round | 1);
-	printf("synced %u times, %ju bytes written\n", round + 1, (uintmax_t)*p.count);
+	printf("synced %u times, %ju bytes written\n", round + 1, (uintmax_t)*progress.count);
 
-	for (bool said = false; keep;) {
-		if (look_at_peer(&s, &p, 100, idle) && !said)
-			said = puts("still written") >= 0;
-	}
-	if (at) {
+	if (keep)
+		print_when_written(&s, &progress, idle);
+	if (address) {
 		if (rdma_disconnect(s.id))
 			die("rdma_disconnect: %m");
 		disconnected(&s, CONNECT_MS);
@@ -453,33 +477,29 @@ static void owner(struct sockaddr_in *at, const char *file, size_t len, int limi
 int main(int argc, char **argv)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	bool keep = false, idle = false, no_rdma = false, as_peer = false;
-	int c, limit = 60;
-	size_t len = 0;
+	bool keep = false, idle = false, no_rdma = false, is_peer = false;
+	const char *address_text = NULL;
+	uint64_t len = 0;
+	int limit = 60;
+	const struct option_spec options[] = {
+		{ .letter = 'a', .string = &address_text },
+		{ .letter = 'n', .flag = &no_rdma },
+		{ .letter = 'p', .flag = &is_peer },
+		{ .letter = 't', .number = &limit },
+		{ .letter = 'k', .flag = &keep },
+		{ .letter = 'i', .flag = &idle },
+		{ .letter = 'l', .bytes = &len },
+		{ 0 }
+	};
 
-	while ((c = getopt(argc, argv, "a:npt:kil:")) != -1) {
-		if (c == 'a' && inet_pton(AF_INET, optarg, &address.sin_addr) == 1)
-			continue;
-		else if (c == 'n')
-			no_rdma = true;
-		else if (c == 'p')
-			as_peer = true;
-		else if (c == 't')
-			limit = atoi(optarg);
-		else if (c == 'k')
-			keep = true;
-		else if (c == 'i')
-			idle = true;
-		else if (c == 'l')
-			len = bytes(optarg);
-		else
-			return 2;
-	}
-	if (optind + !as_peer != argc || !len || len % PG || !address.sin_addr.s_addr != no_rdma ||
-	    (no_rdma && keep))
+	parse_options(argc, argv, options);
+	if (address_text && inet_pton(AF_INET, address_text, &address.sin_addr) != 1)
+		return 2;
+	if (optind + !is_peer != argc || !len || len % PAGE_SIZE ||
+	    !address.sin_addr.s_addr != no_rdma || (no_rdma && keep))
 		die("usage: rdmasync -a ADDRESS | -n [-p] [-t SECONDS] [-k] [-i] -l LEN [FILE]");
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (as_peer)
+	if (is_peer)
 		peer(&address, len, limit, idle);
 	else
 		owner(no_rdma ? NULL : &address, argv[optind], len, limit, keep, idle);

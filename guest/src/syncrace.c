@@ -2,33 +2,40 @@
 /*
  * syncrace [-R] [-t SECONDS] [-p PAGES] FILE SOURCE
  *
- * Maps PAGES pages of FILE shared. One thread dirties them and syncs FILE, one
- * reads SOURCE directly into them, both as fast as they can, for SECONDS. -R: the
- * buffer of the read has the pages in reverse order. Says how often each came
- * round; exits 1 if one of them stops, or meets an error.
+ * Maps PAGES pages of FILE shared. One thread dirties them and syncs FILE, another reads
+ * SOURCE directly into them, both as fast as they can, for SECONDS. -R: the buffer of the
+ * read has the pages in reverse order. Prints how many rounds each thread has made; exits 1
+ * if a thread stops, 2 if a call fails.
  */
-#include "pattern.h"
+#define _GNU_SOURCE
 #include <pthread.h>
-#include <sys/mman.h>
+
+#include "die.h"
+#include "options.h"
+#include "page.h"
+#include "pattern.h"
 
 #define STUCK 60	/* seconds without a round */
 
-static int fd, sfd;
-static size_t pages = 2;
+enum { SYNC, READ, THREADS };
+
+static int fd, source_fd;
+static int pages = 2;
+static size_t size;			/* of the pages */
 static char *map, *buf;
-static unsigned long rounds[2];
+static unsigned long rounds[THREADS];
 static bool stop;
 
 static void *sync_loop(void *arg)
 {
-	unsigned int gen = 0;
+	unsigned int generation = 0;
 
 	(void)arg;
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-		put_pattern(map, pages * PG, 'F', ++gen, 0);
+		put_pattern(map, size, FROM_PROGRAM, ++generation, 0);
 		if (fsync(fd))
 			die("fsync: %m");
-		__atomic_add_fetch(&rounds[0], 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&rounds[SYNC], 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
@@ -37,42 +44,28 @@ static void *read_loop(void *arg)
 {
 	(void)arg;
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-		if (pread(sfd, buf, pages * PG, 0) != (ssize_t)(pages * PG))
+		if (pread(source_fd, buf, size, 0) != (ssize_t)size)
 			die("direct read: %m");
-		__atomic_add_fetch(&rounds[1], 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&rounds[READ], 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
 
-static char *map_pages(bool reverse)
-{
-	char *p = mmap(NULL, pages * PG, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	size_t i;
-
-	if (p == MAP_FAILED)
-		die("mmap: %m");
-	for (i = 0; reverse && i < pages; i++)
-		if (mmap(p + i * PG, PG, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			 fd, (pages - 1 - i) * PG) == MAP_FAILED)
-			die("mmap: %m");
-	return p;
-}
-
-/* Both threads came round in every STUCK seconds. */
+/* Both threads have made a round in every STUCK seconds. */
 static void watch(int seconds)
 {
-	unsigned long last[2] = { 0 }, now;
-	int idle[2] = { 0 }, i;
+	unsigned long last[THREADS] = { 0 }, now;
+	int idle[THREADS] = { 0 }, i;
 
-	while (seconds-- > 0 || idle[0] || idle[1]) {
+	while (seconds-- > 0 || idle[SYNC] || idle[READ]) {
 		sleep(1);
-		for (i = 0; i < 2; i++) {
+		for (i = 0; i < THREADS; i++) {
 			now = __atomic_load_n(&rounds[i], __ATOMIC_RELAXED);
 			idle[i] = now == last[i] ? idle[i] + 1 : 0;
 			last[i] = now;
 			if (idle[i] == STUCK) {
 				fprintf(stderr, "%s stuck after %lu rounds\n",
-					i ? "direct read" : "fsync", now);
+					i == READ ? "direct read" : "fsync", now);
 				_exit(1);
 			}
 		}
@@ -81,35 +74,33 @@ static void watch(int seconds)
 
 int main(int argc, char **argv)
 {
-	pthread_t thread[2];
+	pthread_t thread[THREADS];
 	bool reverse = false;
-	int c, seconds = 5;
+	int seconds = 5;
+	const struct option_spec options[] = {
+		{ .letter = 'R', .flag = &reverse },
+		{ .letter = 't', .number = &seconds },
+		{ .letter = 'p', .number = &pages },
+		{ 0 }
+	};
 
-	while ((c = getopt(argc, argv, "Rt:p:")) != -1) {
-		if (c == 'R')
-			reverse = true;
-		else if (c == 't')
-			seconds = atoi(optarg);
-		else if (c == 'p')
-			pages = atoi(optarg);
-		else
-			return 2;
-	}
+	parse_options(argc, argv, options);
 	if (optind + 2 != argc)
 		die("usage: syncrace [-R] [-t SECONDS] [-p PAGES] FILE SOURCE");
 	fd = open(argv[optind], O_RDWR);
-	sfd = open(argv[optind + 1], O_RDONLY | O_DIRECT);
-	if (fd < 0 || sfd < 0)
+	source_fd = open(argv[optind + 1], O_RDONLY | O_DIRECT);
+	if (fd < 0 || source_fd < 0)
 		die("%s, %s: %m", argv[optind], argv[optind + 1]);
-	map = map_pages(false);
-	buf = map_pages(reverse);
-	if (pthread_create(&thread[0], NULL, sync_loop, NULL) ||
-	    pthread_create(&thread[1], NULL, read_loop, NULL))
+	size = pages * PAGE_SIZE;
+	map = map_shared(fd, size);
+	buf = reverse ? map_reversed(fd, 0, pages) : map_shared(fd, size);
+	if (pthread_create(&thread[SYNC], NULL, sync_loop, NULL) ||
+	    pthread_create(&thread[READ], NULL, read_loop, NULL))
 		die("no thread");
 	watch(seconds);
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread[0], NULL);
-	pthread_join(thread[1], NULL);
-	printf("%zu pages, %lu fsyncs, %lu reads\n", pages, rounds[0], rounds[1]);
+	pthread_join(thread[SYNC], NULL);
+	pthread_join(thread[READ], NULL);
+	printf("%d pages, %lu fsyncs, %lu reads\n", pages, rounds[SYNC], rounds[READ]);
 	return 0;
 }

@@ -2,41 +2,44 @@
 /*
  * tcphold PORT SERVER_PORT
  *
- * Passes TCP connections to 127.0.0.1:PORT on to SERVER_PORT, and does with what
- * the client sends as the lines on standard input say:
+ * A proxy: passes TCP connections to 127.0.0.1:PORT on to SERVER_PORT. Lines on standard
+ * input tell it how to treat the data of the client:
  *
- *	pass     send it on (what it begins with)
- *	hold     do not even read it: the client gets stuck in the middle of a
- *	         message, its socket buffers full
- *	swallow  read it, as a server does that gets a request and then crashes
- *	drop     cut all connections, and pass what comes on new ones
+ *	pass     send the data on (this is the state at the start)
+ *	hold     do not even read it: the client is stuck in the middle of a message, its
+ *	         socket buffers full
+ *	swallow  read it and drop it, like a server that gets a request and then crashes
+ *	drop     cut all connections, and pass the data of new ones
  *
- * It knows the records of ONC RPC, by their transaction number. When all of a record
- * has been swallowed, it says "swallowed XID BYTES". When a record has been sent that
- * was sent before, it says "resent XID BYTES same", or "different" if its bytes were
- * others the first time.
+ * The proxy knows the records of ONC RPC by their transaction number. When it has swallowed
+ * all of a record, it prints "swallowed XID BYTES". When it has sent a record that it has
+ * sent before, it prints "resent XID BYTES same", or "different" if the bytes of the first
+ * one were others.
  */
-#include "pattern.h"
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#define _GNU_SOURCE
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <unistd.h>
 
-#define MAX_CONNS 16
+#include "die.h"
+#include "loopback.h"
+
+#define MAX_CONNECTIONS 16
 #define MAX_RECORDS 4096
 
 static enum { PASS, HOLD, SWALLOW } state;
 
-/* What a client sends is a record: a length, a transaction number, the rest. */
-static struct conn {
+/* A client sends records: a length, a transaction number (XID), the rest. */
+static struct connection {
 	int client, server;	/* -1: unused */
-	unsigned char head[8];
-	size_t have;		/* bytes of the record so far, with its length */
-	size_t len;		/* of the record, with its length */
+	unsigned char head[8];	/* the length and the XID of the record */
+	size_t received;	/* bytes of the record, the length included */
+	size_t len;		/* of the record, the length included */
 	uint64_t hash;
-} conns[MAX_CONNS];
+} connections[MAX_CONNECTIONS];
 
 static struct record {
 	uint32_t xid;
@@ -56,18 +59,7 @@ static int tcp_socket(void)
 	return fd;
 }
 
-static struct sockaddr_in loopback(const char *port)
-{
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET,
-		.sin_port = htons(atoi(port)),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-
-	return sin;
-}
-
-static int connect_to(const char *port)
+static int connect_to(uint16_t port)
 {
 	struct sockaddr_in to = loopback(port);
 	int fd = tcp_socket();
@@ -79,25 +71,25 @@ static int connect_to(const char *port)
 	return fd;
 }
 
-static void hang_up(struct conn *c)
+/* The client gets a reset, and the data that is still in a buffer is lost. */
+static void reset_connection(struct connection *c)
 {
-	/* A reset: nothing that is still in a buffer gets anywhere */
-	struct linger l = { 1, 0 };
+	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 
-	setsockopt(c->client, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	setsockopt(c->client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(c->client);
 	close(c->server);
 	c->client = c->server = -1;
 }
 
-static void take(int listener, const char *server_port)
+static void accept_connection(int listener, uint16_t server_port)
 {
 	int fd = accept(listener, NULL, NULL), i;
 
 	if (fd < 0)
 		die("accept: %m");
-	for (i = 0; i < MAX_CONNS; i++) {
-		struct conn *c = &conns[i];
+	for (i = 0; i < MAX_CONNECTIONS; i++) {
+		struct connection *c = &connections[i];
 
 		if (c->client >= 0)
 			continue;
@@ -105,13 +97,13 @@ static void take(int listener, const char *server_port)
 		c->client = fd;
 		c->server = connect_to(server_port);
 		if (c->server < 0)
-			hang_up(c);
+			reset_connection(c);
 		return;
 	}
 	die("too many connections");
 }
 
-static void record_done(struct conn *c)
+static void record_complete(struct connection *c)
 {
 	uint32_t xid;
 	size_t i;
@@ -134,22 +126,23 @@ static void record_done(struct conn *c)
 	records[nr_records++] = (struct record){ xid, c->len, c->hash };
 }
 
-static void look(struct conn *c, const unsigned char *p, size_t n)
+/* Finds the records in @n bytes from the client. */
+static void parse_records(struct connection *c, const unsigned char *p, size_t n)
 {
 	while (n--) {
-		if (c->have < 8)
-			c->head[c->have] = *p;
+		if (c->received < 8)
+			c->head[c->received] = *p;
 		c->hash = (c->hash ^ *p++) * 0x100000001b3ULL;
-		c->have++;
-		if (c->have == 4) {
+		c->received++;
+		if (c->received == 4) {
 			uint32_t len;
 
 			memcpy(&len, c->head, 4);
 			c->len = (ntohl(len) & 0x7fffffff) + 4;
 		}
-		if (c->have > 8 && c->have == c->len) {
-			record_done(c);
-			c->have = c->len = c->hash = 0;
+		if (c->received > 8 && c->received == c->len) {
+			record_complete(c);
+			c->received = c->len = c->hash = 0;
 		}
 	}
 }
@@ -168,7 +161,7 @@ static bool send_all(int fd, const unsigned char *p, size_t n)
 }
 
 /* Returns false when the connection is over. */
-static bool move(struct conn *c, bool from_client)
+static bool forward(struct connection *c, bool from_client)
 {
 	static unsigned char buf[4096];
 	ssize_t n = read(from_client ? c->client : c->server, buf, sizeof(buf));
@@ -177,11 +170,11 @@ static bool move(struct conn *c, bool from_client)
 		return false;
 	if (!from_client)
 		return send_all(c->client, buf, n);
-	look(c, buf, n);
+	parse_records(c, buf, n);
 	return state == SWALLOW || send_all(c->server, buf, n);
 }
 
-static void command(void)
+static void read_command(void)
 {
 	char line[64];
 	int i;
@@ -196,9 +189,9 @@ static void command(void)
 	} else if (!strcmp(line, "swallow")) {
 		state = SWALLOW;
 	} else if (!strcmp(line, "drop")) {
-		for (i = 0; i < MAX_CONNS; i++)
-			if (conns[i].client >= 0)
-				hang_up(&conns[i]);
+		for (i = 0; i < MAX_CONNECTIONS; i++)
+			if (connections[i].client >= 0)
+				reset_connection(&connections[i]);
 		state = PASS;
 	} else {
 		die("unknown command '%s'", line);
@@ -206,51 +199,65 @@ static void command(void)
 	printf("%s\n", line);
 }
 
+/* fds: standard input, the listener, then client and server of each connection. */
+static void wait_for_events(struct pollfd *fds, int listener)
+{
+	int i;
+
+	fds[0] = (struct pollfd){ .fd = 0, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = listener, .events = POLLIN };
+	for (i = 0; i < MAX_CONNECTIONS; i++) {
+		fds[2 + 2 * i] = (struct pollfd){
+			.fd = state == HOLD ? -1 : connections[i].client,
+			.events = POLLIN,
+		};
+		fds[3 + 2 * i] = (struct pollfd){
+			.fd = connections[i].server, .events = POLLIN,
+		};
+	}
+	if (poll(fds, 2 + 2 * MAX_CONNECTIONS, -1) < 0)
+		die("poll: %m");
+}
+
+static void serve(int listener, uint16_t server_port)
+{
+	struct pollfd fds[2 + 2 * MAX_CONNECTIONS];
+	int i;
+
+	for (;;) {
+		wait_for_events(fds, listener);
+		if (fds[0].revents) {
+			read_command();
+			continue;	/* the state of the connections may have changed */
+		}
+		if (fds[1].revents)
+			accept_connection(listener, server_port);
+		for (i = 0; i < 2 * MAX_CONNECTIONS; i++) {
+			struct connection *c = &connections[i / 2];
+
+			if (fds[2 + i].revents && c->client >= 0 && !forward(c, i % 2 == 0))
+				reset_connection(c);
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
-	struct pollfd fds[2 + 2 * MAX_CONNS];
 	int listener = tcp_socket(), small = 4096, i;
-	struct sockaddr_in sin;
+	struct sockaddr_in address;
 
 	if (argc != 3)
 		die("usage: tcphold PORT SERVER_PORT");
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	setvbuf(stdin, NULL, _IONBF, 0);
-	for (i = 0; i < MAX_CONNS; i++)
-		conns[i].client = conns[i].server = -1;
-	/* Not much of a message has room in our buffer */
+	for (i = 0; i < MAX_CONNECTIONS; i++)
+		connections[i].client = connections[i].server = -1;
+	/* Only a small part of a message has room in the receive buffer. */
 	setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-	sin = loopback(argv[1]);
-	if (bind(listener, (struct sockaddr *)&sin, sizeof(sin)) || listen(listener, 8))
+	address = loopback(atoi(argv[1]));
+	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) || listen(listener, 8))
 		die("port %s: %m", argv[1]);
 	printf("ready\n");
-
-	for (;;) {
-		fds[0] = (struct pollfd){ .fd = 0, .events = POLLIN };
-		fds[1] = (struct pollfd){ .fd = listener, .events = POLLIN };
-		for (i = 0; i < MAX_CONNS; i++) {
-			fds[2 + 2 * i] = (struct pollfd){
-				.fd = state == HOLD ? -1 : conns[i].client,
-				.events = POLLIN,
-			};
-			fds[3 + 2 * i] = (struct pollfd){
-				.fd = conns[i].server, .events = POLLIN,
-			};
-		}
-		if (poll(fds, 2 + 2 * MAX_CONNS, -1) < 0)
-			die("poll: %m");
-		if (fds[0].revents) {
-			command();
-			continue;	/* what the others say may not be true any more */
-		}
-		if (fds[1].revents)
-			take(listener, argv[2]);
-		for (i = 0; i < 2 * MAX_CONNS; i++) {
-			struct conn *c = &conns[i / 2];
-
-			if (fds[2 + i].revents && c->client >= 0 && !move(c, i % 2 == 0))
-				hang_up(c);
-		}
-	}
+	serve(listener, atoi(argv[2]));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the kernel knows of the page that is mapped at an address; for root. */
+/* The kernel's flags of a page that is mapped, from /proc/kpageflags; only root can read them. */
 #ifndef PAGEFLAGS_H
 #define PAGEFLAGS_H
 
@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Bits of /proc/kpageflags, 1 << KPF_*; false if no page is mapped there. */
-static inline bool page_flags(const volatile void *p, uint64_t *bits)
+#include "page.h"
+
+/* Sets bits 1 << KPF_*; false if no page is mapped at @addr. */
+static inline bool page_flags(const volatile void *addr, uint64_t *bits)
 {
 	static int pagemap = -1, flags = -1;
 	uint64_t entry;
@@ -21,7 +23,7 @@ static inline bool page_flags(const volatile void *p, uint64_t *bits)
 		pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 		flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	}
-	if (pread(pagemap, &entry, 8, (uintptr_t)p / 4096 * 8) != 8)
+	if (pread(pagemap, &entry, 8, (uintptr_t)addr / PAGE_SIZE * 8) != 8)
 		goto error;
 	if (!(entry >> 63))
 		return false;
@@ -30,6 +32,14 @@ static inline bool page_flags(const volatile void *p, uint64_t *bits)
 error:
 	perror("/proc/self/pagemap, /proc/kpageflags");
 	exit(2);
+}
+
+/* A page is mapped at @addr and has the flag KPF_*. */
+static inline bool page_has_flag(const volatile void *addr, int flag)
+{
+	uint64_t bits;
+
+	return page_flags(addr, &bits) && bits >> flag & 1;
 }
 
 #endif
