@@ -145,8 +145,8 @@ build_kernel() {
 }
 
 # Programs of the guests. Each .c file in guest/src and guest/soak is a program, and so is each
-# directory in guest/src with its .c files. The files in guest/src/lib are for all of them.
-compiler=(gcc -O2 -Wall -Wextra -pthread "-I$ROOT/guest/src" "-I$ROOT/guest/src/lib")
+# directory in guest/src with its .c files. The headers in guest/src/lib are for all of them.
+compiler=(gcc -O2 -Wall -Wextra -pthread "-I$ROOT/guest/src/lib")
 
 # outdated TARGET FILE...: the target is missing, or older than a file or a header.
 outdated() {
@@ -156,26 +156,11 @@ outdated() {
 		$(find "$ROOT"/guest/{src,soak} -name '*.h' -newer "$target") ]]
 }
 
-# build_library FILE: of what is in guest/src/lib.
-build_library() {
-	local library=$1 file object directory=$ROOT/build/guest/lib
-	mkdir -p "$directory"
-	for file in "$ROOT"/guest/src/lib/*.c; do
-		object=$directory/$(basename "$file" .c).o
-		if outdated "$object" "$file"; then
-			"${compiler[@]}" -c -o "$object.tmp" "$file" || die "$file does not compile"
-			mv "$object.tmp" "$object"
-			ar rcs "$library" "$object" || die "ar cannot write $library"
-		fi
-	done
-}
-
 # build_program NAME FILE...: a program that needs more than libc says so in a line of its
 # source, /* LIBS: PACKAGE: LINKER_OPTIONS */, and is linked with the libraries of this machine,
 # which the guest has, too. Without the package it is not built.
 build_program() {
-	local program=$ROOT/build/guest/bin/$1 library=$ROOT/build/guest/lib/guest.a libs
-	local options=(-static)
+	local program=$ROOT/build/guest/bin/$1 libs options=(-static)
 	shift
 	libs=$(sed -n 's|^/\* LIBS: \(.*\) \*/$|\1|p' "$@" | head -n 1)
 	if [[ $libs ]]; then
@@ -184,9 +169,6 @@ build_program() {
 			return
 		fi
 		read -ra options <<<"${libs#*:}"
-	fi
-	if [[ -e $library ]]; then
-		set -- "$@" "$library"
 	fi
 	if outdated "$program" "$@"; then
 		"${compiler[@]}" -o "$program.tmp" "$@" "${options[@]}" || die "$1 does not compile"
@@ -198,7 +180,6 @@ build_programs() {
 	local path
 	shopt -s nullglob
 	mkdir -p "$ROOT/build/guest/bin"
-	build_library "$ROOT/build/guest/lib/guest.a"
 	for path in "$ROOT"/guest/src/*.c "$ROOT"/guest/soak/*.c; do
 		build_program "$(basename "$path" .c)" "$path"
 	done
