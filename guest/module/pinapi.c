@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Uses every function of the pin_user_pages() family as a driver would: takes
- * pages of the process that loads the module, checks what
- * page_maybe_dma_pinned() says of each, writes to them, and lets them go.
- * Loading fails with EIO if anything was not as it should be, and the log says
- * what. Built against the headers of the patched kernel and against nothing else,
- * so it also shows that all of them are declared and exported.
+ * Uses every function of the pin_user_pages() family as a driver would: pins pages of the
+ * process that loads the module, checks page_maybe_dma_pinned() of each, writes to them, and
+ * unpins them. If a check fails, the log names it, and loading fails with EIO. The module is
+ * built against nothing but the headers of the patched kernel, so it also shows that all
+ * these functions are declared and exported.
  *
- * With misuse=N it does instead, twice, the N-th of the things that GUP has to
- * refuse; ERANGE if there are not so many. That the kernel warns once is for
- * others to see.
+ * With misuse=N it makes instead, twice, the N-th of the calls that GUP must refuse; ERANGE
+ * if there are not so many. The scenario checks that the kernel warns once.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -24,20 +22,21 @@
 
 #define NR	8		/* pages of each call */
 
-static unsigned long where;	/* in the process */
-static unsigned int checks, bad;
+static unsigned long user_addr;	/* of the pages, in the process */
+static unsigned int checks, failed_checks;
 
 static int misuse = -1;
 module_param(misuse, int, 0);
 MODULE_PARM_DESC(misuse, "use the N-th function in the wrong way");
 
-static void check(bool ok, const char *way, const char *what)
+/* @function: of GUP; @error: the text if the check fails */
+static void check(bool ok, const char *function, const char *error)
 {
 	checks++;
 	if (ok)
 		return;
-	bad++;
-	pr_err("pinapi: %s: %s\n", way, what);
+	failed_checks++;
+	pr_err("pinapi: %s: %s\n", function, error);
 }
 
 /* -- the ways to pin ---------------------------------------------------------- */
@@ -47,7 +46,7 @@ static long plain(struct page **pages)
 	long n;
 
 	down_read(&current->mm->mmap_sem);
-	n = pin_user_pages(where, NR, FOLL_WRITE, pages, NULL);
+	n = pin_user_pages(user_addr, NR, FOLL_WRITE, pages, NULL);
 	up_read(&current->mm->mmap_sem);
 	return n;
 }
@@ -57,7 +56,7 @@ static long longterm(struct page **pages)
 	long n;
 
 	down_read(&current->mm->mmap_sem);
-	n = pin_user_pages(where, NR, FOLL_WRITE | FOLL_LONGTERM, pages, NULL);
+	n = pin_user_pages(user_addr, NR, FOLL_WRITE | FOLL_LONGTERM, pages, NULL);
 	up_read(&current->mm->mmap_sem);
 	return n;
 }
@@ -68,31 +67,31 @@ static long with_vmas(struct page **pages)
 	long i, n;
 
 	down_read(&current->mm->mmap_sem);
-	n = pin_user_pages(where, NR, FOLL_WRITE, pages, vmas);
+	n = pin_user_pages(user_addr, NR, FOLL_WRITE, pages, vmas);
 	for (i = 0; i < n; i++)
-		check(vmas[i] && vmas[i]->vm_start <= where, "vmas", "no vma");
+		check(vmas[i] && vmas[i]->vm_start <= user_addr, "vmas", "no vma");
 	up_read(&current->mm->mmap_sem);
 	return n;
 }
 
 static long fast(struct page **pages)
 {
-	return pin_user_pages_fast(where, NR, FOLL_WRITE, pages);
+	return pin_user_pages_fast(user_addr, NR, FOLL_WRITE, pages);
 }
 
 static long fast_longterm(struct page **pages)
 {
-	return pin_user_pages_fast(where, NR, FOLL_WRITE | FOLL_LONGTERM, pages);
+	return pin_user_pages_fast(user_addr, NR, FOLL_WRITE | FOLL_LONGTERM, pages);
 }
 
 static long fast_only(struct page **pages)
 {
-	return pin_user_pages_fast_only(where, NR, FOLL_WRITE, pages);
+	return pin_user_pages_fast_only(user_addr, NR, FOLL_WRITE, pages);
 }
 
 static long unlocked(struct page **pages)
 {
-	return pin_user_pages_unlocked(where, NR, pages, FOLL_WRITE);
+	return pin_user_pages_unlocked(user_addr, NR, pages, FOLL_WRITE);
 }
 
 static long remote(struct page **pages)
@@ -102,10 +101,10 @@ static long remote(struct page **pages)
 
 	down_read(&current->mm->mmap_sem);
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 9, 0)
-	n = pin_user_pages_remote(current->mm, where, NR, FOLL_WRITE, pages,
+	n = pin_user_pages_remote(current->mm, user_addr, NR, FOLL_WRITE, pages,
 				  NULL, &locked);
 #else
-	n = pin_user_pages_remote(current, current->mm, where, NR, FOLL_WRITE,
+	n = pin_user_pages_remote(current, current->mm, user_addr, NR, FOLL_WRITE,
 				  pages, NULL, &locked);
 #endif
 	if (locked)
@@ -120,7 +119,7 @@ static long locked(struct page **pages)
 	long n;
 
 	down_read(&current->mm->mmap_sem);
-	n = pin_user_pages_locked(where, NR, FOLL_WRITE, pages, &locked);
+	n = pin_user_pages_locked(user_addr, NR, FOLL_WRITE, pages, &locked);
 	if (locked)
 		up_read(&current->mm->mmap_sem);
 	return n;
@@ -173,7 +172,7 @@ static void (* const unpinners[])(struct page **pages) = {
 	one_by_one, all, dirty, clean,
 };
 
-/* -- what has to hold for each ------------------------------------------------ */
+/* -- the checks of each way ----------------------------------------------------- */
 
 static void write_word(struct page *page, u32 word)
 {
@@ -183,8 +182,8 @@ static void write_word(struct page *page, u32 word)
 	kunmap(page);
 }
 
-static void try(const char *name, long (*pin)(struct page **pages),
-		void (*unpin)(struct page **pages))
+static void check_way(const char *name, long (*pin)(struct page **pages),
+		      void (*unpin)(struct page **pages))
 {
 	struct page *pages[NR], *plain[NR];
 	u32 word;
@@ -204,11 +203,11 @@ static void try(const char *name, long (*pin)(struct page **pages),
 		write_word(pages[i], 0x1000 + i);
 	}
 	for (i = 0; i < NR; i++)
-		check(!get_user(word, (u32 __user *)(where + i * PAGE_SIZE)) &&
+		check(!get_user(word, (u32 __user *)(user_addr + i * PAGE_SIZE)) &&
 		      word == 0x1000 + i, name, "not the page that is mapped");
 
-	/* Plain references keep the pages while they are looked at. */
-	n = get_user_pages_fast(where, NR, 0, plain);
+	/* Plain references keep the pages for the checks after they are unpinned. */
+	n = get_user_pages_fast(user_addr, NR, 0, plain);
 	check(n == NR, name, "get_user_pages_fast");
 	unpin(pages);
 	for (i = 0; i < n; i++) {
@@ -221,61 +220,61 @@ static void try(const char *name, long (*pin)(struct page **pages),
 	}
 }
 
-/* -- what no caller may ask for ------------------------------------------------ */
+/* -- calls that GUP must refuse -------------------------------------------------- */
 
 static long get_plain(unsigned int flags, struct page **pages)
 {
-	return get_user_pages(where, NR, flags, pages, NULL);
+	return get_user_pages(user_addr, NR, flags, pages, NULL);
 }
 
 static long get_unlocked(unsigned int flags, struct page **pages)
 {
-	return get_user_pages_unlocked(where, NR, pages, flags);
+	return get_user_pages_unlocked(user_addr, NR, pages, flags);
 }
 
 static long get_fast(unsigned int flags, struct page **pages)
 {
-	return get_user_pages_fast(where, NR, flags, pages);
+	return get_user_pages_fast(user_addr, NR, flags, pages);
 }
 
 static long get_remote(unsigned int flags, struct page **pages)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 9, 0)
-	return get_user_pages_remote(current->mm, where, NR, flags, pages, NULL,
+	return get_user_pages_remote(current->mm, user_addr, NR, flags, pages, NULL,
 				     NULL);
 #else
-	return get_user_pages_remote(current, current->mm, where, NR, flags,
+	return get_user_pages_remote(current, current->mm, user_addr, NR, flags,
 				     pages, NULL, NULL);
 #endif
 }
 
 static long pin_plain(unsigned int flags, struct page **pages)
 {
-	return pin_user_pages(where, NR, flags, pages, NULL);
+	return pin_user_pages(user_addr, NR, flags, pages, NULL);
 }
 
 static long pin_unlocked(unsigned int flags, struct page **pages)
 {
-	return pin_user_pages_unlocked(where, NR, pages, flags);
+	return pin_user_pages_unlocked(user_addr, NR, pages, flags);
 }
 
 static long pin_fast(unsigned int flags, struct page **pages)
 {
-	return pin_user_pages_fast(where, NR, flags, pages);
+	return pin_user_pages_fast(user_addr, NR, flags, pages);
 }
 
 static long pin_fast_only(unsigned int flags, struct page **pages)
 {
-	return pin_user_pages_fast_only(where, NR, flags, pages);
+	return pin_user_pages_fast_only(user_addr, NR, flags, pages);
 }
 
 static long pin_remote(unsigned int flags, struct page **pages)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 9, 0)
-	return pin_user_pages_remote(current->mm, where, NR, flags, pages, NULL,
+	return pin_user_pages_remote(current->mm, user_addr, NR, flags, pages, NULL,
 				     NULL);
 #else
-	return pin_user_pages_remote(current, current->mm, where, NR, flags,
+	return pin_user_pages_remote(current, current->mm, user_addr, NR, flags,
 				     pages, NULL, NULL);
 #endif
 }
@@ -285,21 +284,21 @@ static long get_locked(unsigned int flags, struct page **pages)
 {
 	int locked = 1;
 
-	return get_user_pages_locked(where, NR, flags, pages, &locked);
+	return get_user_pages_locked(user_addr, NR, flags, pages, &locked);
 }
 
 static long pin_locked(unsigned int flags, struct page **pages)
 {
 	int locked = 1;
 
-	return pin_user_pages_locked(where, NR, flags, pages, &locked);
+	return pin_user_pages_locked(user_addr, NR, flags, pages, &locked);
 }
 #endif
 
 static const struct {
 	const char *name;
-	long (*fun)(unsigned int flags, struct page **pages);
-	bool sleeps;		/* takes mmap_sem; else the caller has to */
+	long (*call)(unsigned int flags, struct page **pages);
+	bool locks;		/* it takes mmap_sem; else its caller must */
 	unsigned int flags;
 	long result;
 } misuses[] = {
@@ -328,7 +327,7 @@ static const struct {
 #endif
 };
 
-static void try_misuse(unsigned int n)
+static void check_misuse(unsigned int n)
 {
 	const char *name = misuses[n].name;
 	struct page *pages[NR];
@@ -337,10 +336,10 @@ static void try_misuse(unsigned int n)
 
 	for (times = 0; times < 2; times++) {
 		memset(pages, 0, sizeof(pages));
-		if (!misuses[n].sleeps)
+		if (!misuses[n].locks)
 			down_read(&current->mm->mmap_sem);
-		ret = misuses[n].fun(misuses[n].flags | FOLL_WRITE, pages);
-		if (!misuses[n].sleeps)
+		ret = misuses[n].call(misuses[n].flags | FOLL_WRITE, pages);
+		if (!misuses[n].locks)
 			up_read(&current->mm->mmap_sem);
 		pr_info("pinapi: %s: %ld\n", name, ret);
 		check(ret == misuses[n].result, name, "was not refused");
@@ -357,28 +356,28 @@ static int __init pinapi_init(void)
 		return -EINVAL;
 	if (misuse >= (int)ARRAY_SIZE(misuses))
 		return -ERANGE;
-	where = vm_mmap(NULL, 0, NR * PAGE_SIZE, PROT_READ | PROT_WRITE,
+	user_addr = vm_mmap(NULL, 0, NR * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, 0);
-	if (IS_ERR_VALUE(where))
-		return where;
+	if (IS_ERR_VALUE(user_addr))
+		return user_addr;
 	for (i = 0; i < NR; i++)
-		check(!put_user(i, (u32 __user *)(where + i * PAGE_SIZE)),
+		check(!put_user(i, (u32 __user *)(user_addr + i * PAGE_SIZE)),
 		      "mmap", "a page cannot be written");
 
 	if (misuse >= 0) {
-		try_misuse(misuse);
-		vm_munmap(where, NR * PAGE_SIZE);
-		return bad ? -EIO : 0;
+		check_misuse(misuse);
+		vm_munmap(user_addr, NR * PAGE_SIZE);
+		return failed_checks ? -EIO : 0;
 	}
 
 	for (i = 0; i < ARRAY_SIZE(pinners); i++)
 		for (j = 0; j < ARRAY_SIZE(unpinners); j++)
-			try(pinners[i].name, pinners[i].pin, unpinners[j]);
+			check_way(pinners[i].name, pinners[i].pin, unpinners[j]);
 
-	vm_munmap(where, NR * PAGE_SIZE);
+	vm_munmap(user_addr, NR * PAGE_SIZE);
 	pr_info("pinapi: %zu ways to pin, %u checks, %u failed\n",
-		ARRAY_SIZE(pinners), checks, bad);
-	return bad ? -EIO : 0;
+		ARRAY_SIZE(pinners), checks, failed_checks);
+	return failed_checks ? -EIO : 0;
 }
 
 static void __exit pinapi_exit(void)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stands in for queue/stable_writes on kernels that have no such file (before 5.9):
- * "echo /dev/x >/sys/module/set_stable/parameters/device" makes the device one
- * that needs stable content, as the driver of such a device does. Before a
- * filesystem is mounted on it.
+ * Replaces queue/stable_writes on kernels without that file (before 5.9):
+ * "echo /dev/x >/sys/module/set_stable/parameters/device" makes the device need stable
+ * content, as the driver of such a device does. Use it before a filesystem is mounted on the
+ * device.
  */
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
