@@ -83,7 +83,7 @@ export_series() {
 	dir=$(cd "$4" && pwd)
 	[[ -z $(git -C "$tree" rev-list --merges -n 1 "$2..$3") ]] ||
 		die "$tree has a merge between $2 and $3: the series has to be a line of commits"
-	list=$(list_covers "$tree" "$2" "$3")
+	list=$(list_covers "$tree" "$2" "$3") || exit 2 # its line says why
 	while read -r commit topic; do
 		if [[ $current ]]; then
 			mkdir -p "$dir/$current"
