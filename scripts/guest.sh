@@ -10,7 +10,7 @@
 # Exit code: 0 pass, 1 fail, 3 skip, 2 could not be run.
 # Results: build/BASE/results/KERNEL/SCENARIO.{log,verdict,seconds,out/}
 # Environment: BASE; KEEP=1 keeps the disks in build/run;
-#   DURATION_FACTOR  multiplies what is slept and how long load runs (default 1, debug 6)
+#   DURATION_FACTOR  multiplies durations: sleeps, load that runs (default 1, debug 6)
 #   LIMIT_FACTOR     multiplies limits, after which something counts as a hang (default 4, or
 #                    DURATION_FACTOR if that is more)
 #   GUEST_TIMEOUT    a limit in seconds for each phase instead of the scenario's TIMEOUT
@@ -19,7 +19,7 @@
 # shellcheck source=scripts/lib-guest.sh
 . "$ROOT/scripts/lib-guest.sh"
 
-# What this run is about, set by main.
+# The subject of this run, set by main.
 quiet=''          # no progress lines
 scenario=''       # its name
 file=''           # its file
@@ -248,7 +248,7 @@ finish() { # VERDICT TEXT
 # judge OUTCOME: looks at the log, prints the verdict and ends the script.
 judge() {
 	local verdict text line complaint reason count splats=0 expected='^$'
-	# SPLAT: what the kernel has to complain of, and how often.
+	# SPLAT: the complaints that the kernel has to print, and how many.
 	line=$(scenario_field "$scenario" SPLAT)
 	if [[ $line ]]; then
 		[[ $line =~ ^([1-9][0-9]*)\ (.+)$ ]] || die "$file: want SPLAT=\"NUMBER REGEX\""

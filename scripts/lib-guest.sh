@@ -24,12 +24,12 @@ build_kernels() {
 	"$ROOT/scripts/build.sh" programs
 }
 
-# What a guest needs of a kernel, set by find_kernel and make_initramfs:
+# The files of a kernel and its properties, set by find_kernel and make_initramfs:
 #   name       for results
 #   image      the bzImage
 #   modules    the directory that has lib/modules/RELEASE
 #   release    its version
-#   want       stock or patched: what the guest has to find; any: no matter
+#   want       stock or patched: the guest fails if it finds the other; any: no matter
 #   duration   the factor by which it is slower than an ordinary kernel
 #   initramfs  that of make_initramfs
 declare -A guest_kernel=()
@@ -71,8 +71,8 @@ find_kernel() {
 		[release]=${releases[0]##*/} [want]=$want [duration]=$duration)
 }
 
-# make_initramfs: for the kernel in guest_kernel, if it is older than what it is made of. One
-# script makes it at a time.
+# make_initramfs: for the kernel in guest_kernel, if its parts have changed. One script makes it
+# at a time.
 make_initramfs() {
 	local path=$BUILD/initramfs-${guest_kernel[name]}.cpio.gz source
 	guest_kernel[initramfs]=$path

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Scenarios: where their files are, and what a file says of itself without being run.
+# Scenarios: where their files are, and the fields of a file, read without running it.
 # Sourced by lib.sh on the host, and by guest/run, both of which set ROOT.
 #
 # A scenario is the file guest/scenarios/GROUP/NAME.sh. A file with the word FS in its name,

@@ -3,7 +3,7 @@
 # Usage: scripts/list.sh
 # Lists the scenarios by group. Columns: the name (for SCENARIO=), the bases it is for, the
 # result expected on a stock kernel ("skip": not run there), the seconds that it took last, and
-# what it shows.
+# a description.
 # Environment: SCENARIO (only these: "boot rdma-*", "f1/"), BASE (whose results tell the time)
 . "$(dirname "$0")/lib.sh"
 parse_args 0 0 "$@"

@@ -10,7 +10,7 @@ parse_args 0 1 "$@"
 # with_fs: the template for a name with FS.
 with_fs() {
 	# shellcheck disable=SC2016 # $FS is for the scenario
-	sed -e 's/^DESC=.*/FS="ext4 xfs"\nDESC="EDIT: what it shows, on FS"/' \
+	sed -e 's/^DESC=.*/FS="ext4 xfs"\nDESC="EDIT: what this shows, on FS"/' \
 		-e 's/\(requires_fs\|fs_new\|mount -t\) ext4/\1 "$FS"/' "$1"
 }
 

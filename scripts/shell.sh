@@ -36,8 +36,8 @@ check_scenario() {
 		die "$scenario has a second guest, and make shell starts only one"
 }
 
-# feed: prints the commands of a pipe, from the prompt of the guest on: the guest would lose what
-# arrives before.
+# feed: prints the commands of a pipe, from the prompt of the guest on: the guest would lose
+# earlier ones.
 feed() {
 	until tail -c 20 "$log" | grep -qs '# $'; do
 		if [[ ! -d $run_directory ]]; then

@@ -5,8 +5,8 @@
 # they have to fail), and the tests of the harness itself. Last line: N passed, N failed, N
 # skipped; exit code 1 if any failed.
 # Environment: BASE, SCENARIO (only these: "boot rdma-*", "f1/"; make list shows all of them),
-#   KERNEL (only this one: stock, which then runs what it passes as well, lean, patched or
-#   debug), JOBS (guests at a time, default 2)
+#   KERNEL (only this one: stock, which then runs the scenarios that it passes as well, lean,
+#   patched or debug), JOBS (guests at a time, default 2)
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/lib-guest.sh
 . "$ROOT/scripts/lib-guest.sh"
@@ -37,7 +37,7 @@ test_scenario() {
 }
 
 # guests_to_run KERNEL...: prints a line "KERNEL SCENARIO" for each guest. A stock kernel does
-# not run what it passes unless the user asked for it.
+# not run the scenarios that it passes unless the user asked for it.
 guests_to_run() {
 	local kernel scenario names patterns
 	read -ra patterns <<<"${SCENARIO:-}"

@@ -35,7 +35,7 @@ proxy_new() {
 	PROXY_STUCK="sh=sh /run/until.sh '$to_port && $queue' /proc/net/tcp"
 }
 
-# What the proxy shall do, as steps of pinrace.
+# Orders to the proxy, as steps of pinrace.
 PROXY_HOLD='sh=sh /run/proxy.sh hold'
 PROXY_PASS='sh=sh /run/proxy.sh pass'
 PROXY_SWALLOW='sh=sh /run/proxy.sh swallow'

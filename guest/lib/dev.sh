@@ -54,8 +54,8 @@ source_new() {
 
 # checker_new SIZE_MB [MODE]: makes /dev/mapper/checker, a device that compares the content of a
 # write at submission with its content at completion. It is dm-integrity without a journal: the
-# checksum is taken of the page when the bio arrives, and the data is what the page holds when
-# the device below, "slow", takes it. A later read of a block that changed in between is an
+# checksum is taken of the page when the bio arrives, and the data is the content of the page
+# when the device below, "slow", takes it. A later read of a block that changed in between is an
 # error (EILSEQ). The checksums are on another device, which is never held.
 # Without a journal (MODE D, the default) a block is unreadable after a power cut if its data was
 # written and its checksum was not flushed. A scenario that cuts the power while something is
@@ -71,7 +71,7 @@ checker_new() {
 }
 
 # checker_parts SIZE_MB, checker_join SIZE_MB [MODE]: make the two devices below the checker, and
-# the checker with what these hold.
+# the checker with the content of these.
 checker_parts() {
 	modprobe -a dm-integrity crc32c
 	dm_linear slow /dev/vda 0 "$1"
@@ -148,12 +148,12 @@ scsi_debug_disk() {
 
 # ---- filesystems -----------------------------------------------------------
 
-# no_flusher: only what the scenario syncs is written. (With 0 here the kernel would wake the
+# no_flusher: only data that the scenario syncs is written. (With 0 here the kernel would wake the
 # flusher as soon as an inode is dirty, and the flusher writes if the device is new.)
 no_flusher() { echo 360000 >/proc/sys/vm/dirty_writeback_centisecs; }
 
 # fs_new TYPE DEVICE DIRECTORY [MKFS_OPTION]...: makes a small filesystem and mounts it. Only
-# what the scenario syncs is written to it.
+# data that the scenario syncs is written to it.
 fs_new() {
 	local type=$1 device=$2 directory=$3
 	shift 3
@@ -244,7 +244,7 @@ held_race() {
 }
 
 # dif_race TYPE SIZE_MB LEN [MKFS_OPTION]...: the race on a disk with protection information;
-# passes if the disk took every write and holds what was dirty when fsync() was called.
+# passes if the disk took every write and has the data that was dirty when fsync() was called.
 dif_race() {
 	local type=$1 size=$2 len=$3
 	shift 3

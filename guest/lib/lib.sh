@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Helpers for every scenario: verdicts, requirements, counters, waiting. guest/run sources
-# this file and dev.sh. A scenario sources what it needs of the others in guest/lib.
+# this file and dev.sh. A scenario sources the other files of guest/lib that it needs.
 
 # Times in scenarios are for a machine and a kernel of ordinary speed. Durations (a sleep, a
 # load that runs for some time) are multiplied by DURATION_FACTOR: 6 on the debug kernel,

@@ -7,7 +7,7 @@
 # request, and the server has no data to fill the pages with.
 
 NET=/mnt/net		# where the client mounts
-NET_DISK=/srv/net	# what the server serves
+NET_DISK=/srv/net	# the directory that the server serves
 NET_LEN=256k		# of the file "source", 64 pages
 NET_PAGES=64
 
@@ -85,7 +85,7 @@ net_fuse_mount() {
 	fuse-overlayfs -o $options $NET || fail "error: fuse-overlayfs does not start"
 }
 
-# ---- what is shown ---------------------------------------------------------
+# ---- probes and races ------------------------------------------------------
 
 # net_probe WHAT PROGRAM ARGUMENT...: runs a program that prints a line "ok" for each case.
 net_probe() {

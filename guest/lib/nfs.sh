@@ -22,8 +22,8 @@ nfsd_start() {
 	mountpoint -q /run/rpc_pipefs || mount -t rpc_pipefs sunrpc /run/rpc_pipefs
 	: >/etc/exports
 	: >/var/lib/nfs/etab
-	# A renewal of the lease would change what the scenarios count and compare: a WRITE says
-	# which slots are in use, and is encoded anew before it is sent again.
+	# A renewal of the lease would change the requests that the scenarios count and compare: a
+	# WRITE says which slots are in use, and is encoded anew before it is sent again.
 	echo 600 >/proc/fs/nfsd/nfsv4leasetime
 	echo 10 >/proc/fs/nfsd/nfsv4gracetime
 	exportfs -i -o "rw,insecure,no_subtree_check,fsid=0,$2" "*:$1" || fail "error: exportfs"

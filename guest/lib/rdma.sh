@@ -156,7 +156,7 @@ rdma_sync() {
 	wait_for $((seconds + 120)) rdma_said '^synced' ||
 		fail "error: no end of the syncs after $((seconds + 120)) s"
 	if ! rdma_idle; then
-		# what came after the last sync is not what a power cut may leave
+		# the power cut may lose data that was written after the last sync
 		wait_for 60 rdma_said '^still written' ||
 			fail "error: the peer does not write any more"
 	fi

@@ -33,8 +33,8 @@ if is_patched; then
 	kernel=patched
 fi
 echo
-echo "Linux $(uname -r) ($kernel). Scratch disks: /dev/vda (4 GiB), /dev/vdb (1 GiB). What is"
-echo "written to /out is kept on the host. declare -F lists the helpers of guest/lib."
+echo "Linux $(uname -r) ($kernel). Scratch disks: /dev/vda (4 GiB), /dev/vdb (1 GiB). Files in"
+echo "/out are kept on the host. declare -F lists the helpers of guest/lib."
 if [[ $SCENARIO != shell ]]; then
 	echo "The scenario $SCENARIO is loaded${FS:+ (FS=$FS)}: requires, run, verify."
 fi

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
 # EDIT: which two things race, or what is counted, and how the order is made certain.
-# Stock: EDIT: what a stock kernel does. Patched: EDIT: what a patched kernel does.
+# Stock: EDIT: the result on a stock kernel. Patched: EDIT: the result on a patched kernel.
 #
 # Fields are read without running this file, so each is one line NAME=value or NAME="value". All
 # but DESC may be left out. Delete those that are not needed, and these comments.
-#   DESC      what it shows, in one line of at most 60 characters (make list prints it)
+#   DESC      a description of at most 60 characters (make list prints it)
 #   TIMEOUT   seconds for each phase, default 180; multiplied by LIMIT_FACTOR, 4 or more
-#   STOCK     what a stock kernel does: fail (default), pass, or skip (not run there)
+#   STOCK     the result on a stock kernel: fail (default), pass, or skip (not run there)
 #   ONLY      the bases it is for: "6.1"; default: all
 #   FS        "ext4 xfs": this file is one scenario for each of them. The word FS in the name of
 #             the file and in DESC stands for it, and so does $FS in functions. A line
@@ -17,11 +17,11 @@
 #   QEMUARGS  more arguments for QEMU: "-smp 1"
 #   PEER      1: a second guest runs peer(). A wire joins the two network devices.
 #   SPLAT     "N REGEX": the kernel has to complain exactly N times, with lines that match
-DESC="EDIT: what it shows"
+DESC="EDIT: what this shows"
 TIMEOUT=60
 STOCK=fail
 
-# Optional: what the guest needs. Missing commands, drivers and filesystems are a skip.
+# Optional: the needs of the scenario. Missing commands, drivers and filesystems are a skip.
 requires() {
 	need_cmd dmsetup
 	requires_fs ext4

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154,SC2034,SC2004,SC2119,SC2120
 # (soak.sh sets the variables that its parts share.)
-# The soak: what works beside soakfs. Sourced by soak.sh.
+# The soak: the load beside soakfs. Sourced by soak.sh.
 
 STRESSORS=(aio aiol copy-file dentry fallocate fiemap fork hdd io-uring iomix mmap mremap msync
 	readahead rename seek splice sync-file vm vm-rw vm-splice madvise mlock pipe)

@@ -24,7 +24,7 @@ STOCK=fail
 QEMUARGS="-netdev hubport,id=n0,hubid=0 -device virtio-net-pci,netdev=n0"
 RDMA=rxe
 
-# What the parts share.
+# Variables that the parts share.
 seed=''          # of the random choices
 only=''          # pw.only
 round=0          # number of the round

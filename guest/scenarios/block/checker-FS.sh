@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# A device that needs stable content (queue/stable_writes is set to 1) and checksums what it gets:
+# A device that needs stable content (queue/stable_writes is set to 1) and checksums its data:
 # dm-integrity. The data goes to the disk below later, and a direct read changes the page between
 # the checksum and this write.
 # Stock: 64 of 64 pages cannot be read back (EILSEQ). Patched: all have the old data.

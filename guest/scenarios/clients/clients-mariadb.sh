@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# MariaDB with innodb_flush_method=O_DIRECT and native AIO, on ext4 on a device that checksums what
-# it gets, with a journal, as the power is cut in the middle of work. Four clients insert and
+# MariaDB with innodb_flush_method=O_DIRECT and native AIO, on ext4 on a device that checksums its
+# data, with a journal, as the power is cut in the middle of work. Four clients insert and
 # change rows; the server is killed, started again, and checked (CHECK TABLE EXTENDED,
 # innochecksum); more rows, and the power is cut. After that every committed transaction is there.
 # A stock kernel passes, with references: its buffers are not in a mapped file. A patched kernel

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
 # stress-ng's stressors of mappings, asynchronous and direct I/O and process_vm_*(), each with
-# --verify, on a device that checksums what it gets. A bug shows as a failed verification, an error
+# --verify, on a device that checksums its data. A bug shows as a failed verification, an error
 # of the device below, a pin that is left or a complaint of the kernel.
 # A stock kernel passes: none of the stressors reads into a mapped file. This test guards the
 # series.

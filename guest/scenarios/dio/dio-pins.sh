@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034
 # Every way in which direct I/O takes user pages (iomap, fs/direct-io.c, a block device; one bio,
 # several, asynchronous, io_uring with fixed buffers; the end of the file, the zero page, a bad
-# buffer, splice) gives back what it took, has the right data, and on a patched kernel takes pins.
+# buffer, splice) gives back every page, has the right data, and on a patched kernel takes pins.
 # A stock kernel takes references and passes.
 DESC="every kind of direct I/O has the right data and leaves no pin"
 TIMEOUT=180

@@ -50,7 +50,7 @@ run() {
 	writer=$!
 	wait_for 30 are_stopped $reader $writer || fail "error: pinrace"
 
-	# A read is under way, and its pages are being written back: the daemon has got them.
+	# A read is under way, and its pages are being written back: the daemon has them.
 	# Then the other read is under way, and its pages are clean.
 	dm_hold source
 	dm_hold later

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# SG_IO maps user pages for the disk (block/blk-map.c). It gives back what it took, and on a patched
-# kernel it takes pins. A stock kernel takes references and passes.
+# SG_IO maps user pages for the disk (block/blk-map.c). It gives back every page it took, and on a
+# patched kernel it takes pins. A stock kernel takes references and passes.
 DESC="SG_IO has the right data and leaves no pin"
 TIMEOUT=120
 STOCK=pass

@@ -49,8 +49,8 @@ is_connected() {
 	grep -q 'remote address' /out/server.txt && grep -q 'remote address' /out/client.txt
 }
 
-# change_source: a few pages of those that are sent, but not the first. (Were it many at once, all
-# might by chance be what they were before.)
+# change_source: a few pages of those that are sent, but not the first. (If many were changed at
+# once, all might by chance get the content they had before.)
 change_source() {
 	local patterns=(S F)
 	fillpat -w "${patterns[RANDOM % 2]}" -o $((HALF + (1 + RANDOM % 126) * 4096)) \
