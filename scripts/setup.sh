@@ -37,7 +37,7 @@ missing() {
 # show_progress: reads what apt-get prints, keeps it in the log and says each 10 s how far it
 # is, and at once that it waits for a lock.
 show_progress() {
-	local line code downloaded=0 installed=0 of='' last=$SECONDS waiting=''
+	local line code downloaded=0 installed=0 count='' last=$SECONDS waiting=''
 	while :; do
 		code=0
 		IFS= read -r -t 10 line || code=$?
@@ -49,8 +49,8 @@ show_progress() {
 			Get:*) downloaded=$((downloaded + 1)) ;;
 			'Setting up '*) installed=$((installed + 1)) ;;
 			*' newly installed'*)
-				of=${line%% newly installed*}
-				of=" of ${of##* }"
+				count=${line%% newly installed*}
+				count="${count##* } "
 				;;
 			*'Could not get lock'*)
 				if [[ ! $waiting ]]; then
@@ -63,8 +63,8 @@ show_progress() {
 		fi
 		if ((SECONDS - last >= 10)); then
 			last=$SECONDS
-			echo "   packages$of: $downloaded downloaded, $installed installed," \
-				"$SECONDS s"
+			echo "   ${count}packages: $downloaded downloaded," \
+				"$installed installed, $SECONDS s"
 		fi
 	done
 }
