@@ -34,7 +34,9 @@ download() {
 }
 
 # downloaded PATTERN: prints the path of the .deb.
-downloaded() { compgen -G "$debs/$1" | tail -n 1; }
+downloaded() {
+	compgen -G "$debs/$1" | tail -n 1 || die "apt-get left no build/debs/$1: see build/debs/tmp"
+}
 
 # version: prints the version of the base: of the installed package, else of the one that apt
 # would install.
