@@ -7,7 +7,9 @@
 . "$(dirname "$0")/lib.sh"
 
 # makefile_field NAME: VERSION or PATCHLEVEL of the tree.
-makefile_field() { sed -n "s/^$1 *= *\([0-9]*\) *\$/\1/p" "$tree/Makefile" 2>/dev/null | head -n 1; }
+makefile_field() {
+	sed -n "s/^$1 *= *\([0-9]*\) *\$/\1/p" "$tree/Makefile" 2>/dev/null | head -n 1
+}
 
 # check_tree: it is the top of a git tree of a kernel; sets $gitdir and $version.
 check_tree() {
@@ -22,7 +24,8 @@ check_tree() {
 	[[ $version =~ ^[0-9]+\.[0-9]+$ ]] ||
 		die "$tree is not a kernel tree: no VERSION and PATCHLEVEL in its Makefile"
 	have=$(cd "$ROOT/patches" 2>/dev/null && echo *)
-	[[ -d $ROOT/patches/$version ]] || die "$tree is Linux $version: there are series for: $have"
+	[[ -d $ROOT/patches/$version ]] ||
+		die "$tree is Linux $version: there are series for: $have"
 }
 
 # series_version: the version of the series that the tree has, or nothing.
@@ -49,16 +52,19 @@ check_topics() {
 	have=$(series_version)
 	for topic in "${topics[@]}"; do
 		if has_topic "$topic"; then
-			die "$tree has the topic $topic already${have:+, of version $have of the series}"
+			die "$tree has the topic $topic already${have:+,\
+ of version $have of the series}"
 		fi
 		for need in $(topic_depends "$topic" "$dir"); do
 			if [[ $chosen != *" $need "* ]] && ! has_topic "$need"; then
-				die "$topic needs $need, which $tree does not have: add ${need%%-*} to TOPICS"
+				die "$topic needs $need, which $tree does not have:" \
+					"add ${need%%-*} to TOPICS"
 			fi
 		done
 	done
 	if [[ $have && ${#topics[@]} == "$(topics "$dir" | wc -l)" ]]; then
-		die "$tree has version $have of the series already (Documentation/*/pinned_writeback.rst)"
+		die "$tree has version $have of the series already" \
+			"(Documentation/*/pinned_writeback.rst)"
 	fi
 }
 
@@ -73,22 +79,30 @@ check_state() {
 		die "git does not know who you are: git config --global user.name and user.email"
 }
 
+# undo HEAD: the tree as it was before.
+undo() {
+	git -C "$tree" am --abort >/dev/null 2>&1 || true
+	git -C "$tree" reset -q --hard "$1"
+}
+
 apply() {
 	local topic head why count=0
 	local -a patches
 	head=$(git -C "$tree" rev-parse HEAD)
 	AM_GIT=git
-	trap 'git -C "$tree" am --abort >/dev/null 2>&1; git -C "$tree" reset -q --hard "$head"; exit 130' INT TERM
+	trap 'undo "$head"; exit 130' INT TERM
 	for topic in "${topics[@]}"; do
 		mapfile -t patches < <(topic_patches "$topic" "$dir")
 		echo "   $topic: ${#patches[@]} patches"
 		if ! why=$(apply_patches "$tree" "${patches[@]}"); then
 			git -C "$tree" reset -q --hard "$head"
-			die "$topic of patches/$version does not apply to $tree, which is as before: $why"
+			die "$topic of patches/$version does not apply to $tree," \
+				"which is as before: $why"
 		fi
 		count=$((count + ${#patches[@]}))
 	done
-	echo "$tree: $count patches for Linux $version applied, version $(<"$ROOT/VERSION") of the series"
+	echo "$tree: $count patches for Linux $version applied," \
+		"version $(<"$ROOT/VERSION") of the series"
 }
 
 main() {

@@ -54,20 +54,22 @@ topic_of() {
 # list_covers TREE FROM TO: the commit and the topic of each cover letter, a line each, and
 # last a line "TO end". Dies with one line if the commits are not a series.
 list_covers() {
-	local tree=$1 commit id subject before topic='' last=''
+	local tree=$1 commit id subject before topic='' last='' name
 	before=$(git -C "$tree" rev-parse "$2^{tree}")
 	while read -r commit id subject; do
+		name="commit ${commit:0:12} (\"$subject\")"
 		if [[ $id == "$before" ]]; then
-			topic=${subject%%:*}
 			[[ $subject =~ ^[0-9][0-9]-[a-z0-9-]+:\ . ]] ||
-				die "commit ${commit:0:12} (\"$subject\") is empty: it has to be a cover letter" \
+				die "$name is empty: it has to be a cover letter" \
 					"(subject \"NN-topic: title\") or to change something"
+			topic=${subject%%:*}
 			[[ $topic > $last ]] ||
-				die "topic $topic comes after topic $last in $tree: order them by their numbers"
+				die "topic $topic comes after topic $last in $tree:" \
+					"order them by their numbers"
 			last=$topic
 			echo "$commit $topic"
 		elif [[ ! $topic ]]; then
-			die "commit ${commit:0:12} (\"$subject\") is in no topic: begin with an empty commit" \
+			die "$name is in no topic: begin with an empty commit" \
 				"whose subject is \"NN-topic: title\""
 		fi
 		before=$id
@@ -86,13 +88,19 @@ export_series() {
 	list=$(list_covers "$tree" "$2" "$3") || exit 2 # its line says why
 	while read -r commit topic; do
 		if [[ $current ]]; then
-			mkdir -p "$dir/$current"
-			git -C "$tree" log -1 --format=%B "$start" | sed '${/^$/d}' >"$dir/$current/cover.txt"
-			plain_git -C "$tree" format-patch -q --zero-commit --no-signature --no-numbered \
-				-o "$dir/$current" "$start..$(before_cover "$tree" "$commit" "$topic")" >/dev/null
+			export_topic "$tree" "$start" \
+				"$(before_cover "$tree" "$commit" "$topic")" "$dir/$current"
 		fi
 		start=$commit current=$topic
 	done <<<"$list"
+}
+
+# export_topic TREE COVER LAST DIR: the cover letter and the patches behind it, up to LAST.
+export_topic() {
+	mkdir -p "$4"
+	git -C "$1" log -1 --format=%B "$2" | sed '${/^$/d}' >"$4/cover.txt"
+	plain_git -C "$1" format-patch -q --zero-commit --no-signature --no-numbered \
+		-o "$4" "$2..$3" >/dev/null
 }
 
 # before_cover TREE COMMIT TOPIC: the last commit of the topic before this cover letter.
@@ -156,7 +164,8 @@ base_worktree() {
 	else
 		rm -rf "$wt"
 		git -C "$BUILD/tree" worktree prune
-		busy "checking out the base" plain_git -C "$BUILD/tree" worktree add -q --detach "$wt" base
+		busy "checking out the base" \
+			plain_git -C "$BUILD/tree" worktree add -q --detach "$wt" base
 	fi
 }
 

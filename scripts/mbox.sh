@@ -42,7 +42,7 @@ fill_cover() {
 }
 
 main() {
-	local topic tree dir=$BUILD/mbox why first mail cc all='' kernel
+	local topic tree dir=$BUILD/mbox why first mail cc all='' kernel count
 	local -a needs
 	topic=$(topic_of "$1")
 	mapfile -t needs < <(topic_depends "$topic")
@@ -67,12 +67,14 @@ main() {
 	mail=$dir/tmp/0000-cover-letter.patch
 	fill_cover "$mail" "$ROOT/patches/$BASE/$topic/cover.txt" >"$mail.filled"
 	# Cover letters have no patch id.
+	kernel+=${needs[*]:+ with ${needs[*]}}
 	sed -i -e '/^prerequisite-patch-id: 0*$/d' \
-		-e "s/^base-commit: .*/&\nbase-kernel: Linux $kernel${needs[*]:+ with ${needs[*]}}/" "$mail.filled"
+		-e "s/^base-commit: .*/&\nbase-kernel: Linux $kernel/" "$mail.filled"
 	add_cc "$mail.filled" "$(LC_ALL=C sort -u <<<"$all" | sed '/^$/d')" >"$mail.cc"
 	cat "$dir/tmp"/[0-9]*.cc >"$dir/$topic.mbox"
 	rm -rf "$dir/tmp"
-	echo "build/$BASE/mbox/$topic.mbox: $(grep -c '^From [0-9a-f]\{40\} ' "$dir/$topic.mbox") mails;" \
+	count=$(grep -c '^From [0-9a-f]\{40\} ' "$dir/$topic.mbox")
+	echo "build/$BASE/mbox/$topic.mbox: $count mails;" \
 		"look at it, then: git send-email build/$BASE/mbox/$topic.mbox"
 }
 

@@ -24,4 +24,5 @@ changed=$(diff -rqN "$patches.tmp" "$patches" | wc -l) || true
 rm -rf "$patches"
 mv "$patches.tmp" "$patches"
 git -C "$tree" rev-parse "$BASE_BRANCH" >"$BUILD/tree.head"
-echo "patches/$BASE: $(count_patches "$patches") patches in $(topics | wc -l) topics, $changed files changed"
+echo "patches/$BASE: $(count_patches "$patches") patches in $(topics | wc -l) topics," \
+	"$changed files changed"

@@ -46,7 +46,8 @@ update_tree() {
 	[[ ! -d $tree/.git/rebase-apply && ! -d $tree/.git/rebase-merge ]] ||
 		die "$short has a rebase or git am in progress: finish or abort it there"
 	branch=$(git -C "$tree" symbolic-ref -q --short HEAD) || branch=none
-	[[ $branch == "$BASE_BRANCH" ]] || die "$short is on branch $branch: git -C $short checkout $BASE_BRANCH"
+	[[ $branch == "$BASE_BRANCH" ]] ||
+		die "$short is on branch $branch: git -C $short checkout $BASE_BRANCH"
 	tmp=$(mktemp -d)
 	trap 'rm -rf "$tmp"' EXIT
 	export_series "$tree" base HEAD "$tmp/p"
@@ -54,13 +55,17 @@ update_tree() {
 	head=$(git -C "$tree" rev-parse HEAD)
 	if diff -rq "$tmp/p" "$patches" >/dev/null; then
 		echo "$head" >"$BUILD/tree.head"
-		git -C "$tree" diff --quiet HEAD || note "$short has changes that are not committed; they are built too"
+		if ! git -C "$tree" diff --quiet HEAD; then
+			note "$short has changes that are not committed; they are built too"
+		fi
 		return
 	fi
 	[[ $head == "$(cat "$BUILD/tree.head" 2>/dev/null)" ]] ||
-		die "$short has commits that are not in patches/$BASE: make refresh writes them there (or move the tree away)"
+		die "$short has commits that are not in patches/$BASE:" \
+			"make refresh writes them there (or move the tree away)"
 	git -C "$tree" diff --quiet HEAD ||
-		die "patches/$BASE changed and $short has changes that are not committed: commit and make refresh, or git -C $short checkout ."
+		die "patches/$BASE changed and $short has changes that are not committed:" \
+			"commit and make refresh, or git -C $short checkout ."
 	note "$short: patches/$BASE changed, applying them anew"
 	git -C "$tree" reset -q --hard base
 	if ! why=$(apply_series "$tree" "$patches"); then
