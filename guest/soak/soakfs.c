@@ -383,8 +383,8 @@ static uint64_t stage_position(struct file *f)
 }
 
 /*
- * Writes the pages that a direct read shall bring, to the device (slow to read) or to a file
- * beside. Returns which, or -1 when the power is off.
+ * Writes the data of a direct read to the device (slow to read) or to a file beside. Returns
+ * the descriptor to read from, or -1 when the power is off.
  */
 static int stage(struct file *f, uint64_t first, size_t pages, uint32_t generation,
 		 uint64_t *pos)
@@ -931,7 +931,7 @@ static int sync_file(struct file *f)
 	return result;
 }
 
-/* Syncs, and notes in the log what a sync that returned 0 has promised. */
+/* Syncs, and notes in the log which generations a sync that returned 0 has promised. */
 static void *syncer_main(void *arg)
 {
 	struct file *f = arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The test data. Every 8-byte word says where it belongs and who wrote it, so that a
- * reader can judge each word without knowing the others:
+ * The test data. Every 8-byte word tells its position and its writer, so that a
+ * reader can judge each word without the others:
  *
  *	bits 63..56  the writer: FROM_PROGRAM (through the mapping) or FROM_SOURCE
  *	             (the source device holds it)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The counters of pinned pages in /proc/vmstat. They are those of the whole system. */
+/* The counters of pinned pages in /proc/vmstat, which count in the whole system. */
 #ifndef PINS_H
 #define PINS_H
 

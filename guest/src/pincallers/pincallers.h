@@ -43,7 +43,7 @@ void submit_read(aio_context_t ctx, int fd);
 pid_t start_process(bool traced);
 void kill_process(pid_t pid);
 
-/* A case: case_begin(), what the kernel does to user pages, case_end(). */
+/* A case: case_begin(), the calls in which the kernel takes user pages, case_end(). */
 extern bool case_failed;
 
 void case_begin(void);
