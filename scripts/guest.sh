@@ -29,7 +29,6 @@ log=''            # the consoles of all guests
 out=''            # /out of the guest
 run_directory=''  # disks, sockets
 accelerator=''
-duration_factor='' limit_factor=''
 boot_limit=''     # seconds of silence in which a guest that boots is given up
 phase_limit=''    # seconds for a phase, on the host's clock
 guest_pid='' peer_pid=''  # QEMU, while it runs
@@ -56,11 +55,10 @@ progress_line() {
 # multiply NUMBER FACTOR: prints the product as a whole number.
 multiply() { awk -v n="$1" -v factor="$2" 'BEGIN { print int(n * factor) }'; }
 
-# set_limits: the factors and limits of this run.
+# set_limits: sets boot_limit and phase_limit.
 set_limits() {
 	local timeout
-	duration_factor=${DURATION_FACTOR:-${guest_kernel[duration]}}
-	limit_factor=${LIMIT_FACTOR:-$(awk -v d="$duration_factor" 'BEGIN { print (d > 4 ? d : 4) }')}
+	set_factors
 	timeout=${GUEST_TIMEOUT:-$(scenario_field "$scenario" TIMEOUT 180)}
 	boot_limit=$(multiply 90 "$duration_factor")
 	# The guest's own limit comes first; with it goes a list of blocked tasks.

@@ -71,6 +71,15 @@ find_kernel() {
 		[release]=${releases[0]##*/} [want]=$want [duration]=$duration)
 }
 
+# set_factors: sets duration_factor and limit_factor, by which times in the guest are multiplied
+# (see guest.sh).
+# shellcheck disable=SC2034 # for the scripts that source this
+set_factors() {
+	duration_factor=${DURATION_FACTOR:-${guest_kernel[duration]}}
+	limit_factor=${LIMIT_FACTOR:-$(awk -v d="$duration_factor" \
+		'BEGIN { print (d > 4 ? d : 4) }')}
+}
+
 # make_initramfs: for the kernel in guest_kernel, if its parts have changed. One script makes it
 # at a time.
 make_initramfs() {

@@ -58,6 +58,7 @@ main() {
 	need_tools qemu-system-x86_64 stty
 	build_kernels "$kernel" </dev/null
 	find_kernel "$kernel"
+	set_factors
 
 	log=$BUILD/results/$kernel/shell.log out=$BUILD/results/$kernel/shell.out
 	run_directory=$ROOT/build/run/$BASE-$kernel-shell
@@ -80,7 +81,8 @@ main() {
 		read -ra extra <<<"$(scenario_field "$scenario" QEMUARGS) ${GUEST_ARGS:-}"
 	fi
 	words+=("pw.scenario=$scenario" pw.phase=shell "pw.base=$BASE" "pw.term=$terminal"
-		"pw.rows=$rows" "pw.columns=$columns" "pw.durations=${guest_kernel[duration]}" pw.limits=4)
+		"pw.rows=$rows" "pw.columns=$columns"
+		"pw.durations=$duration_factor" "pw.limits=$limit_factor")
 	disk_arguments disks "$run_directory"
 	qemu_arguments arguments "$(find_accelerator "$run_directory")" "${GUEST_MEM:-2048}" \
 		"$out" "${words[@]}"
