@@ -48,7 +48,9 @@ amount() {
 # "{}" in a TEXT stands for the name of the patch or the topic.
 record() { local IFS=$'\t' && echo "$*"; }
 record_failure() { # KIND TEXT OUTPUT
-	record failed "$1" "$2" "$(head -n 30 <<<"$3" | tr '\n' '\v')"
+	local output
+	output=$(head -n 30 <<<"$3")
+	record failed "$1" "$2" "${output//$'\n'/$'\v'}"
 }
 
 # keep FILE COMMAND...: runs COMMAND, which prints records, and keeps them in FILE. If they are
