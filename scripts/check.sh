@@ -14,7 +14,7 @@
 # the reason, and never counted as ok.
 # The results of builds are kept in build/BASE/check-done until the source of the kernel, the
 # code of the check or a compiler changes. An interrupted check goes on where it was.
-# Environment: BASE, JOBS_BUILD (make -j, default: number of CPUs); CHECK_ALL=1 keeps nothing
+# Environment: BASE, JOBS_BUILD (make -j, default: number of CPUs); CHECK_ALL=1 does all again
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/check/lib.sh
 . "$ROOT/scripts/check/lib.sh"

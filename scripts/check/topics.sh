@@ -95,7 +95,7 @@ alone_records() {
 	build_change
 }
 
-# show_alone FILE WHAT: prints one line for all records; failures and files that cannot be
+# show_alone FILE WHAT: prints one line for all objects; failures and files that cannot be
 # built here have lines of their own.
 show_alone() {
 	local type second third made=0 failed=0
@@ -113,7 +113,7 @@ show_alone() {
 	for second in "${!missing[@]}"; do
 		not_built "$2: $(amount "${missing[$second]}" file)" "$second"
 	done
-	if ((failed == 0)); then
+	if ((failed == 0 && (made || ${#missing[@]} == 0))); then
 		ok "topic      $2: $(amount "$made" object)"
 	fi
 }
