@@ -288,22 +288,20 @@ judge() {
 
 main() {
 	local option wanted_kernel='' phase outcome
-	if [[ ${1:-} == --help ]]; then
-		usage 0
-	fi
-	while getopts hqk:s: option; do
+	answer_help "$@"
+	while getopts :qk:s: option; do
 		case $option in
-		h) usage 0 ;;
 		q) quiet=1 ;;
 		k) wanted_kernel=$OPTARG ;;
 		s) scenario=$OPTARG ;;
-		*) usage 2 >&2 ;;
+		:) die "-$OPTARG needs a name: $0 --help shows the usage" ;;
+		*) die "no option '-$OPTARG': $0 --help shows the usage" ;;
 		esac
 	done
 	shift $((OPTIND - 1))
-	if [[ ! $wanted_kernel || ! $scenario || $# -gt 0 ]]; then
-		usage 2 >&2
-	fi
+	parse_args 0 0 "$@"
+	[[ $wanted_kernel && $scenario ]] ||
+		die "name a kernel and a scenario, -k and -s: $0 --help shows the usage"
 	load_base
 	file=$(scenario_file "$scenario") || die "no scenario '$scenario': make list shows them"
 	need_tools qemu-system-x86_64
