@@ -35,7 +35,11 @@ guest_pid='' peer_pid=''  # QEMU, while it runs
 
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
-	local pid
+	local code=$? pid
+	# Not on stderr, which is closed to bash while a guest runs.
+	if [[ ! -e $results/$scenario.verdict && $code != 2 ]]; then
+		echo "$kernel/$scenario: no verdict: interrupted (exit code $code)"
+	fi
 	for pid in $guest_pid $peer_pid; do
 		kill -9 "$pid" 2>/dev/null || true
 	done
@@ -321,7 +325,8 @@ main() {
 	: >"$log"
 	make_initramfs
 	trap cleanup EXIT
-	trap 'exit 130' INT TERM
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
 
 	new_disks "$run_directory"
 	if [[ $quiet ]]; then
