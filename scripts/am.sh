@@ -95,7 +95,7 @@ apply() {
 		mapfile -t patches < <(topic_patches "$topic" "$dir")
 		echo "   $topic: ${#patches[@]} patches"
 		if ! why=$(apply_patches "$tree" "${patches[@]}"); then
-			git -C "$tree" reset -q --hard "$head"
+			undo "$head"
 			die "$topic of patches/$version does not apply to $tree," \
 				"which is as before: $why"
 		fi

@@ -174,7 +174,7 @@ main() {
 	load_base
 	directory=([stock]=${1:-$BUILD/stock-lean} [patched]=${2:-$BUILD/patched})
 	if (($# == 0)); then
-		build_kernels lean patched
+		build_kernels full lean patched
 	fi
 	need_tools qemu-system-x86_64 mkfs.ext4 cpio gcc
 	check_kernels

@@ -6,19 +6,14 @@
 # stock and pass on patched.
 # Environment: BASE
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/lib-guest.sh
+. "$ROOT/scripts/lib-guest.sh"
 parse_args 0 0 "$@"
 load_base
 demo=(f1-btrfs-powercut f2-ext4-dif)
 kernels=(stock patched)
 
-"$ROOT/scripts/setup.sh" demo
-"$ROOT/scripts/source.sh" image
-"$ROOT/scripts/tree.sh"
-"$ROOT/scripts/build.sh" patched
-if [[ ! -d $BUILD/debimg ]]; then
-	"$ROOT/scripts/build.sh" stock-lean
-fi
-"$ROOT/scripts/build.sh" programs
+build_kernels demo "${kernels[@]}"
 
 note "two scenarios on two kernels, about a minute each at most"
 export EXPECT_FAIL=1 BASE

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Kernels and QEMU: sourced by the scripts that start guests (guest.sh, shell.sh) and by those
-# that build kernels for them (test.sh). Wants load_base.
+# that build kernels for them (demo.sh, test.sh). Wants load_base.
 
-# build_kernels KERNEL...: builds or gets each of stock, lean, patched and debug, if needed, and
-# the programs of the guests.
+# build_kernels PACKAGES KERNEL...: installs the set of packages (demo or full of setup.sh), and
+# builds or gets each of stock, lean, patched and debug, if needed, and the programs of the guests.
 build_kernels() {
 	local name
-	"$ROOT/scripts/setup.sh" full
+	"$ROOT/scripts/setup.sh" "$1"
+	shift
 	"$ROOT/scripts/tree.sh"
 	for name; do
 		case $name in

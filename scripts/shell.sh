@@ -56,7 +56,7 @@ main() {
 		check_scenario
 	fi
 	need_tools qemu-system-x86_64 stty
-	build_kernels "$kernel" </dev/null
+	build_kernels full "$kernel" </dev/null
 	find_kernel "$kernel"
 	set_factors
 

@@ -13,7 +13,7 @@
 parse_args 0 0 "$@"
 load_base
 kernel=${KERNEL:-debug} minutes=${MINUTES:-30} faults=${FAULT_MINUTES:-10} seed=${SEED:-$SRANDOM}
-build_kernels "$kernel"
+build_kernels full "$kernel"
 find_kernel "$kernel"
 
 # Mounts, checks and power cuts take about as long as the load. The limits of the soak are

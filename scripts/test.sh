@@ -114,7 +114,7 @@ main() {
 		mapfile -t guests <<<"$lines"
 	fi
 
-	build_kernels "${kernels[@]}"
+	build_kernels full "${kernels[@]}"
 	mkdir -p "$BUILD/results"
 	export TEST_SUMMARY=$BUILD/results/summary.txt BASE
 	: >"$TEST_SUMMARY"
