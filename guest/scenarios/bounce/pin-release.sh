@@ -41,11 +41,11 @@ run() {
 		expect_bounced 5 exactly
 		grep writeback_bounce_page $tracing/trace | tee /run/trace
 		for page in 2 10 11 12 13; do
-			grep -qE "(dev|bdi) $device:? ino[ =]$inode index[ =]$page\b" /run/trace ||
+			grep -q "bdi $device: ino=$inode index=$page bytes=4096$" /run/trace ||
 				fail "$fs: no trace of inode $inode index $page:" \
 					"$(head -n 1 /run/trace)"
 		done
-		[[ $(grep -c "ino[ =]$inode\b" /run/trace) == 5 ]] ||
+		[[ $(grep -c "ino=$inode " /run/trace) == 5 ]] ||
 			fail "$fs: more than 5 trace lines"
 		# The pins are gone, and with them the bounces.
 		pins_balanced 10 || fail "$fs: $(pins_outstanding) pins left"
