@@ -6,7 +6,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BASE=${BASE:-6.1}
 # A make that is run from here (a kernel, a selftest) is not told of the options and
 # variables that the user gave to ours.
-unset MAKEFLAGS MAKEOVERRIDES MFLAGS
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL
 
 die() { echo "${0##*/}: $*" >&2; exit 2; }
 note() { echo "== $*"; }

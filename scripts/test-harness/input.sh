@@ -112,14 +112,15 @@ known_variables() {
 	still_untouched
 }
 
-# A make that is started from a script knows nothing of the variables given to ours.
+# A make that is started from a script knows nothing of the make that started the script: it
+# has neither the variables given to it nor its level, which makes it print directories.
 no_inherited_flags() {
-	local all=$tmp/all.mk
-	printf 'all:\n\t@echo "$(MAKEOVERRIDES)$(MAKEFLAGS)"\n' >"$all"
-	printf '#!/bin/bash\n. "%s/scripts/lib.sh"\nmake -s -f "%s"\n' "$ROOT" "$all" >"$tmp/script"
+	local all=$tmp/all.mk said
+	printf 'all:\n\t@echo "<$(MAKEOVERRIDES)$(MAKEFLAGS)>"\n' >"$all"
+	printf '#!/bin/bash\n. "%s/scripts/lib.sh"\nmake -f "%s"\n' "$ROOT" "$all" >"$tmp/script"
 	printf 'all:\n\t@bash %s\n' "$tmp/script" >"$tmp/top.mk"
-	[[ $(make -f "$tmp/top.mk" KERNEL=stock) == s ]] ||
-		fail "inherited: $(make -f "$tmp/top.mk" KERNEL=stock)"
+	said=$(make --no-print-directory -f "$tmp/top.mk" KERNEL=stock)
+	[[ $said == '<>' ]] || fail "inherited: $said"
 }
 
 input_rows() {
