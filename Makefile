@@ -16,6 +16,7 @@
 #: TREE=directory       the git tree of Linux for am
 #: TOPICS='10 20 30'    the topics for am (default: all)
 #: TOPIC=40-btrfs       the topic for mbox
+#: FILES=fs/nfs         for mbox: only the patches that change these files or directories
 #: NAME=x               the name of a new scenario, or group/x
 #: LINUX_5_4=directory  source of base 5.4: a tree or a git repository (default: a clone)
 #: KEEP=1               keeps the disks of a guest in build/run
@@ -81,7 +82,7 @@ refresh: ## write the commits of build/BASE/tree back to patches/BASE
 am: ## apply the series to a kernel tree of yours: make am TREE=directory
 	@scripts/am.sh "$$TREE"
 
-mbox: ## one topic as mails for its maintainer: make mbox TOPIC=40-btrfs
+mbox: ## one topic, or its patches to FILES, as mails: make mbox TOPIC=40-btrfs
 	@scripts/mbox.sh "$$TOPIC"
 
 kernel: ## only build the patched kernel

@@ -5,7 +5,8 @@
 # cover letter, the patches as they apply to the base and the topics that the cover letter
 # names as needed, the base commit, and on each mail as Cc the people and lists that
 # get_maintainer.pl of that tree names. Nothing is sent.
-# Environment: BASE
+# Environment: BASE; FILES='fs/nfs lib/iov_iter.c': only the patches that change these files or
+# directories of the kernel
 . "$(dirname "$0")/lib.sh"
 
 # recipients FILE: who is to read it, an address a line.
@@ -41,23 +42,57 @@ fill_cover() {
 		{ print }' "$1"
 }
 
-main() {
-	local topic tree dir=$BUILD/mbox why first mail cc all='' kernel count
+# chosen_patches TOPIC FILES: the patches of the topic that change any of FILES.
+chosen_patches() {
+	local patch file
+	for patch in $(topic_patches "$1"); do
+		for file in $2; do
+			if git apply --numstat "$patch" | cut -f 3 | grep -q "^${file%/}\(/\|\$\)"; then
+				echo "$patch"
+				break
+			fi
+		done
+	done
+}
+
+# apply_topic TREE TOPIC PATCH...: the topics that TOPIC needs, its cover letter and these of its
+# patches.
+apply_topic() {
+	local tree=$1 topic=$2 why
 	local -a needs
-	topic=$(topic_of "$1")
+	shift 2
 	mapfile -t needs < <(topic_depends "$topic")
+	if ((${#needs[@]})); then
+		why=$(apply_series "$tree" "$ROOT/patches/$BASE" "${needs[@]}") ||
+			die "the topics that $topic needs do not apply: $why"
+	fi
+	commit_cover "$tree" "$ROOT/patches/$BASE/$topic/cover.txt"
+	why=$(apply_patches "$tree" "$@") ||
+		die "these patches of $topic do not apply without the others: $why"
+}
+
+main() {
+	local topic tree dir=$BUILD/mbox first mail cc all='' kernel count needs
+	local -a patches
+	topic=$(topic_of "$1")
+	needs=$(topic_depends "$topic" | paste -sd ' ')
+	if [[ ${FILES:-} ]]; then
+		mapfile -t patches < <(chosen_patches "$topic" "$FILES")
+		((${#patches[@]})) || die "no patch of $topic changes ${FILES}: ls patches/$BASE/$topic"
+	else
+		mapfile -t patches < <(topic_patches "$topic")
+	fi
 	"$ROOT/scripts/tree.sh"
 	base_worktree mbox-tree
 	tree=$BUILD/mbox-tree
-	why=$(apply_series "$tree" "$ROOT/patches/$BASE" "${needs[@]+"${needs[@]}"}" "$topic") ||
-		die "$topic does not apply on ${needs[*]:-the base}: $why"
+	apply_topic "$tree" "$topic" "${patches[@]}"
 	kernel=$(make -s -C "$tree" kernelversion)
 	first=$(git -C "$tree" log --format=%H --grep="^$topic: " base..HEAD | tail -n 1)
 	rm -rf "$dir/tmp"
 	mkdir -p "$dir/tmp"
 	plain_git -C "$tree" format-patch -q --cover-letter --numbered --thread=shallow \
 		--base=base -o "$dir/tmp" "$first..HEAD" >/dev/null
-	note "asking get_maintainer.pl about $(topic_patches "$topic" | wc -l) patches"
+	note "asking get_maintainer.pl about ${#patches[@]} patches"
 	for mail in "$dir/tmp"/[0-9]*.patch; do
 		if [[ $mail == */0000-* ]]; then continue; fi
 		cc=$(recipients "$mail")
@@ -67,7 +102,7 @@ main() {
 	mail=$dir/tmp/0000-cover-letter.patch
 	fill_cover "$mail" "$ROOT/patches/$BASE/$topic/cover.txt" >"$mail.filled"
 	# Cover letters have no patch id.
-	kernel+=${needs[*]:+ with ${needs[*]}}
+	kernel+=${needs:+ with $needs}
 	sed -i -e '/^prerequisite-patch-id: 0*$/d' \
 		-e "s/^base-commit: .*/&\nbase-kernel: Linux $kernel/" "$mail.filled"
 	add_cc "$mail.filled" "$(LC_ALL=C sort -u <<<"$all" | sed '/^$/d')" >"$mail.cc"

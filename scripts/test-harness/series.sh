@@ -159,6 +159,23 @@ mbox_topic() {
 	fi
 }
 
+# Only the patches to some files, numbered again; a selection that does not apply is refused.
+mbox_files() {
+	local box=$BUILD/mbox/60-content.mbox
+	if [[ $BASE != 6.1 ]]; then
+		return
+	fi
+	refuses 'no patch of 40-btrfs changes fs/nosuch' env FILES=fs/nosuch "$ROOT/scripts/mbox.sh" 40
+	refuses 'do not apply without the others' env FILES=block/bio.c "$ROOT/scripts/mbox.sh" 50
+	FILES=fs/nfs "$ROOT/scripts/mbox.sh" 60
+	[[ $(grep -c '^From [0-9a-f]\{40\} ' "$box") == 2 ]] || fail "not two mails"
+	grep -q '^Subject: \[PATCH 1/1\] nfs: ' "$box"
+	grep -q 'linux-nfs@vger.kernel.org' "$box"
+	if grep -q 'fs/f2fs/' "$box"; then
+		fail "the cover letter lists files of the other patches"
+	fi
+}
+
 series_rows() {
 	fake_tree 6.1 six
 	fake_tree 5.9 five
@@ -176,5 +193,6 @@ series_rows() {
 	check refresh-topics refresh_topics
 	check am-topics am_topics
 	check mbox mbox_topic
+	check mbox-files mbox_files
 	check round-trip round_trip
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# The smallest scenario: the guest boots, and a synced file outlives a power cut.
+# The guest boots, and a synced file outlives a power cut: a scenario to read first.
 DESC="the guest boots; a synced file outlives a power cut"
 TIMEOUT=30
 STOCK=pass
