@@ -44,10 +44,11 @@ fill_cover() {
 
 # chosen_patches TOPIC FILES: the patches of the topic that change any of FILES.
 chosen_patches() {
-	local patch file
+	local patch file changed
 	for patch in $(topic_patches "$1"); do
+		changed=$(git apply --numstat "$patch" | cut -f 3)
 		for file in $2; do
-			if git apply --numstat "$patch" | cut -f 3 | grep -q "^${file%/}\(/\|\$\)"; then
+			if grep -q "^${file%/}\(/\|\$\)" <<<"$changed"; then
 				echo "$patch"
 				break
 			fi
@@ -78,7 +79,8 @@ main() {
 	needs=$(topic_depends "$topic" | paste -sd ' ')
 	if [[ ${FILES:-} ]]; then
 		mapfile -t patches < <(chosen_patches "$topic" "$FILES")
-		((${#patches[@]})) || die "no patch of $topic changes ${FILES}: ls patches/$BASE/$topic"
+		((${#patches[@]})) ||
+			die "no patch of $topic changes $FILES: ls patches/$BASE/$topic"
 	else
 		mapfile -t patches < <(topic_patches "$topic")
 	fi

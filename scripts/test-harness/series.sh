@@ -165,8 +165,10 @@ mbox_files() {
 	if [[ $BASE != 6.1 ]]; then
 		return
 	fi
-	refuses 'no patch of 40-btrfs changes fs/nosuch' env FILES=fs/nosuch "$ROOT/scripts/mbox.sh" 40
-	refuses 'do not apply without the others' env FILES=block/bio.c "$ROOT/scripts/mbox.sh" 50
+	refuses 'no patch of 40-btrfs changes fs/nosuch' env FILES=fs/nosuch \
+		"$ROOT/scripts/mbox.sh" 40
+	refuses 'do not apply without the others' env FILES=block/bio.c \
+		"$ROOT/scripts/mbox.sh" 50
 	FILES=fs/nfs "$ROOT/scripts/mbox.sh" 60
 	[[ $(grep -c '^From [0-9a-f]\{40\} ' "$box") == 2 ]] || fail "not two mails"
 	grep -q '^Subject: \[PATCH 1/1\] nfs: ' "$box"
