@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pinrace -f FILE -l LEN [-o OFFSET] [-s SOURCE] [-r OFF:LEN]... [-R] [-H] STEP...
+ * pinrace -f FILE -l LEN [-o OFFSET] [-s SOURCE] [-r OFF:LEN]... [-n N] [-R] [-H] STEP...
  *
  * A device writes to a mapped file while the filesystem writes the file back. Maps FILE
  * shared (LEN bytes at OFFSET) and does the steps in order:
@@ -29,6 +29,7 @@
  *	sh=COMMAND  run a shell command; fails if the command fails
  *	msleep=MS
  *
+ * -n N: submit each of the reads N times
  * -R: the buffer of the direct read has the pages of the file in reverse order
  * -H: ask for huge pages in the mapping
  */
@@ -58,7 +59,7 @@ static struct {
 } race;
 
 static struct range { uint64_t offset, len; } ranges[MAX_RANGES];
-static int nr_ranges, in_flight;
+static int nr_ranges, copies = 1, in_flight;
 static aio_context_t aio;
 
 static pthread_t sync_thread;
@@ -101,15 +102,11 @@ static void step_dirty(unsigned int generation)
 	put_pattern(race.map, race.len, FROM_PROGRAM, generation, race.offset);
 }
 
-static void step_read(void)
+static void submit_reads(void)
 {
 	struct iocb requests[MAX_RANGES];
 	int i, n;
 
-	if (!race.source)
-		die("read: no source (-s)");
-	if (!aio && aio_setup(MAX_RANGES, &aio))
-		die("io_setup: %m");
 	for (i = 0; i < nr_ranges; i++) {
 		requests[i] = aio_request(IOCB_CMD_PREAD, race.source_fd,
 					  race.buf + ranges[i].offset, ranges[i].len,
@@ -119,24 +116,32 @@ static void step_read(void)
 	n = aio_submit(aio, requests, nr_ranges);
 	if (n != nr_ranges)
 		die("io_submit: %d of %d: %m", n, nr_ranges);
-	in_flight = n;
+	in_flight += n;
+}
+
+static void step_read(void)
+{
+	int i;
+
+	if (!race.source)
+		die("read: no source (-s)");
+	if (!aio && aio_setup(MAX_RANGES * copies, &aio))
+		die("io_setup: %m");
+	for (i = 0; i < copies; i++)
+		submit_reads();
 }
 
 static void step_reap(void)
 {
-	struct io_event events[MAX_RANGES];
-	int i, n = aio_wait(aio, in_flight, in_flight, events);
+	struct io_event event;
 
-	if (n != in_flight)
-		die("io_getevents: %d of %d: %m", n, in_flight);
-	for (i = 0; i < n; i++) {
-		uint64_t want = ranges[events[i].data].len;
-
-		if ((uint64_t)events[i].res != want)
-			die("read %d: %lld of %ju bytes", (int)events[i].data,
-			    (long long)events[i].res, (uintmax_t)want);
+	for (; in_flight; in_flight--) {
+		if (aio_wait(aio, 1, 1, &event) != 1)
+			die("io_getevents, %d reads left: %m", in_flight);
+		if ((uint64_t)event.res != ranges[event.data].len)
+			die("read %d: %lld of %ju bytes", (int)event.data, (long long)event.res,
+			    (uintmax_t)ranges[event.data].len);
 	}
-	in_flight = 0;
 }
 
 /* Word @pos of the buffer is the word of the source. */
@@ -326,7 +331,7 @@ static void parse(int argc, char **argv)
 {
 	int letter;
 
-	while ((letter = getopt(argc, argv, "+f:l:o:s:r:RH")) != -1) {
+	while ((letter = getopt(argc, argv, "+f:l:o:s:r:n:RH")) != -1) {
 		if (letter == 'f')
 			race.file = optarg;
 		else if (letter == 'l')
@@ -341,12 +346,14 @@ static void parse(int argc, char **argv)
 			race.huge = true;
 		else if (letter == 'r')
 			add_range(optarg);
+		else if (letter == 'n')
+			copies = atoi(optarg);
 		else
 			exit(2);
 	}
 	if (!race.file || !race.len || optind == argc)
 		die("usage: pinrace -f FILE -l LEN [-o OFFSET] [-s SOURCE] [-r OFF:LEN]... "
-		    "[-R] [-H] STEP...");
+		    "[-n N] [-R] [-H] STEP...");
 	if (!nr_ranges)		/* direct I/O is in whole sectors */
 		ranges[nr_ranges++] = (struct range){ 0, race.len & ~511UL };
 }
