@@ -16,7 +16,7 @@ requires() {
 }
 
 is_gone() { ! grep -qs '^State:.[^Z]' "/proc/$1/status"; }
-is_fifo() { [[ -s /run/hog ]] && grep -q '^policy.*: 1' "/proc/$(</run/hog)/sched"; }
+is_fifo() { [[ -s /run/hog ]] && chrt -p "$(</run/hog)" 2>/dev/null | grep -q SCHED_FIFO; }
 
 run() {
 	local reader seconds pins
