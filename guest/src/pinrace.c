@@ -16,6 +16,8 @@
  *	msync       the same with msync
  *	fsync&      start the fsync in a thread of its own
  *	msync&      the same with msync
+ *	splice&=OUT the same with a copy of FILE to OUT by splice() with O_DIRECT; prints
+ *	            "splice ok" or "splice ERROR"
  *	landed      wait until the data of these reads is in the mapping, whether or
  *	            not they are reported as done: the first and the last word of each
  *	            is the word of the source (see lib/pattern.h)
@@ -65,7 +67,9 @@ static aio_context_t aio;
 static pthread_t sync_thread;
 static pid_t sync_tid;
 static int sync_error;
-static bool sync_done, sync_is_msync;
+static bool sync_done;
+static const char *sync_call;	/* fsync, msync or splice */
+static const char *splice_out;
 
 static void msleep(unsigned int ms)
 {
@@ -188,31 +192,58 @@ static void step_changed(size_t want)
 	die("%zu pages changed in %d s, not %zu", changed, STEP_LIMIT, want);
 }
 
-/* Returns 0 or errno. */
-static int sync_file(bool use_msync)
+/* Copies the file by way of a pipe that has room for all of it. Returns 0, or -1 and errno. */
+static int splice_file(void)
 {
-	int result = use_msync ? msync(race.map, map_len(), MS_SYNC) : fsync(race.fd);
+	loff_t pos = race.offset;
+	uint64_t left = race.len;
+	ssize_t in, out;
+	int pipe_fd[2], fd = open(splice_out, O_WRONLY | O_CREAT | O_DIRECT, 0644);
 
+	if (fd < 0 || pipe(pipe_fd) || fcntl(pipe_fd[1], F_SETPIPE_SZ, (int)race.len) < 0)
+		die("%s and a pipe: %m", splice_out);
+	while (left) {
+		in = splice(race.fd, &pos, pipe_fd[1], NULL, left, 0);
+		if (in <= 0)
+			return -1;
+		for (left -= in; in > 0; in -= out) {
+			out = splice(pipe_fd[0], NULL, fd, NULL, in, 0);
+			if (out <= 0)
+				return -1;
+		}
+	}
+	return close(fd);
+}
+
+/* Returns 0 or errno. */
+static int sync_file(const char *call)
+{
+	int result;
+
+	if (*call == 's')
+		result = splice_file();
+	else
+		result = *call == 'm' ? msync(race.map, map_len(), MS_SYNC) : fsync(race.fd);
 	return result ? errno : 0;
 }
 
-static void print_result(bool is_msync, int error)
+static void print_result(const char *call, int error)
 {
-	printf("%s %s\n", is_msync ? "msync" : "fsync", error ? strerrorname_np(error) : "ok");
+	printf("%s %s\n", call, error ? strerrorname_np(error) : "ok");
 }
 
 static void *sync_main(void *arg)
 {
 	(void)arg;
 	__atomic_store_n(&sync_tid, (pid_t)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
-	sync_error = sync_file(sync_is_msync);
+	sync_error = sync_file(sync_call);
 	__atomic_store_n(&sync_done, true, __ATOMIC_SEQ_CST);
 	return NULL;
 }
 
-static void step_start_sync(bool use_msync)
+static void step_start_sync(const char *call)
 {
-	sync_is_msync = use_msync;
+	sync_call = call;
 	sync_done = false;
 	sync_tid = 0;
 	if (pthread_create(&sync_thread, NULL, sync_main, NULL))
@@ -222,7 +253,7 @@ static void step_start_sync(bool use_msync)
 static void step_join(void)
 {
 	pthread_join(sync_thread, NULL);
-	print_result(sync_is_msync, sync_error);
+	print_result(sync_call, sync_error);
 }
 
 static bool sync_thread_sleeps(void)
@@ -282,7 +313,7 @@ static void step_writeback(int settle_ms)
 static void do_step(const char *step)
 {
 	const char *argument = strchr(step, '=');
-	bool is_msync = *step == 'm';
+	const char *call = *step == 'm' ? "msync" : "fsync";
 
 	argument = argument ? argument + 1 : "";
 	if (!strncmp(step, "dirty=", 6)) {
@@ -296,9 +327,12 @@ static void do_step(const char *step)
 	} else if (!strncmp(step, "changed=", 8)) {
 		step_changed(atoi(argument));
 	} else if (!strcmp(step, "fsync") || !strcmp(step, "msync")) {
-		print_result(is_msync, sync_file(is_msync));
+		print_result(call, sync_file(call));
 	} else if (!strcmp(step, "fsync&") || !strcmp(step, "msync&")) {
-		step_start_sync(is_msync);
+		step_start_sync(call);
+	} else if (!strncmp(step, "splice&=", 8)) {
+		splice_out = argument;
+		step_start_sync("splice");
 	} else if (!strcmp(step, "wb")) {
 		step_writeback(0);
 	} else if (!strncmp(step, "settle=", 7)) {

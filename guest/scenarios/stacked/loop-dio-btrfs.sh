@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
+# ext4 in a file of btrfs, behind a loop device with direct I/O. The loop device hands the pages of
+# a file of that ext4 to btrfs, which takes checksums of the pages and then submits them. A direct
+# read that lands in between changes the pages. fsync() returns 0, then the power is cut.
+# Stock: 64 of 64 pages of the file cannot be read (EIO). Patched: the loop device asks for stable
+# pages, ext4 sends copies, all pages have the old data.
+DESC="ext4 on a loop device with direct I/O on btrfs, a direct read lands, power cut"
+TIMEOUT=120
+STOCK=fail
+
+# shellcheck source=guest/lib/stacked.sh
+. /proj/guest/lib/stacked.sh
+
+requires() {
+	need_cmd dmsetup losetup
+	need_mod loop
+	requires_fs btrfs ext4
+}
+
+run() {
+	source_new 1
+	image_new
+	loop_on /mnt/image on
+	fs_new ext4 $LOOP $INNER -b 4096
+	fillpat -l 256k $INNER/data
+	sync
+	held_race $INNER/data 256k "sh=$HOLD disk" "sh=$RELEASE disk"
+	expect_bounced 64
+}
+
+verify() {
+	image_again
+	loop_on /mnt/image on
+	mkdir -p $INNER
+	mount -t ext4 $LOOP $INNER
+	expect_pages "data after the power cut" "$(pagecheck -g 1 $INNER/data)" old new torn
+}
