@@ -88,17 +88,22 @@ checker_join() {
 
 # md_new LEVEL DEVICE...: makes /dev/md0. (The array is in sync, as the disks are all zero.)
 md_new() {
-	local level=$1 chunk=()
+	local level=$1 options=()
 	shift
 	if [[ $level != 1 ]]; then
-		chunk=(--chunk=64)
+		options+=(--chunk=64)
+	fi
+	if [[ $level != 0 ]]; then
+		options+=(--bitmap=none)
 	fi
 	modprobe -q "raid$level" || modprobe raid456
 	mdadm --create /dev/md0 --run --assume-clean --metadata=1.0 --level="$level" \
-		"${chunk[@]}" --bitmap=none --raid-devices=$# "$@" 2>&1
+		"${options[@]}" --raid-devices=$# "$@" 2>&1
 	wait_for 10 test -b /dev/md0 || fail "no /dev/md0"
 	# Never mark it clean, or the next write waits for all superblocks first.
-	echo 0 >/sys/block/md0/md/safe_mode_delay
+	if [[ -e /sys/block/md0/md/safe_mode_delay ]]; then
+		echo 0 >/sys/block/md0/md/safe_mode_delay
+	fi
 }
 
 # md_check: reads all of the array and compares the mirrors, or data and parity.

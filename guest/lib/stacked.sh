@@ -42,7 +42,8 @@ loop_has_dio() {
 }
 
 # target_on FILE MB: a SCSI disk of this machine whose data is in FILE. LIO hands the pages of a
-# request to direct I/O of FILE. Sets TARGET, the disk.
+# request to direct I/O of FILE (fd_async_io). The disk has a write cache (fd_buffered_io), so it
+# gets flushes. Sets TARGET, the disk.
 target_on() {
 	local config=/sys/kernel/config/target core loopback
 	modprobe -a configfs target_core_mod target_core_file tcm_loop
@@ -50,7 +51,8 @@ target_on() {
 	mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
 	core=$config/core/fileio_0/image
 	mkdir -p "$core"
-	echo "fd_dev_name=$1,fd_dev_size=$(($2 << 20)),fd_async_io=1" >"$core/control"
+	echo "fd_dev_name=$1,fd_dev_size=$(($2 << 20)),fd_async_io=1,fd_buffered_io=1" \
+		>"$core/control"
 	echo 1 >"$core/enable"
 	loopback=$config/loopback/naa.6001405000000001/tpgt_1
 	mkdir -p "$loopback/lun/lun_0"

@@ -18,8 +18,9 @@ requires() {
 run() {
 	source_new 1
 	dif_new 64
+	dm_linear dif "$DIF"	# mdadm crashes on a disk of scsi_debug
 	dm_linear plain /dev/vda 0 64
-	md_new 1 /dev/mapper/plain "$DIF"
+	md_new 1 /dev/mapper/plain /dev/mapper/dif
 	fs_new ext4 /dev/md0 /mnt
 	fillpat -l 256k /mnt/data
 	sync

@@ -17,9 +17,10 @@ requires() {
 run() {
 	source_new 1
 	dif_new 64
+	dm_linear dif "$DIF"	# mdadm crashes on a disk of scsi_debug
 	dm_linear plain0 /dev/vda 0 64
 	dm_linear plain1 /dev/vda 64 64
-	md_new 5 /dev/mapper/plain0 "$DIF" /dev/mapper/plain1
+	md_new 5 /dev/mapper/plain0 /dev/mapper/dif /dev/mapper/plain1
 	[[ $(</sys/block/md0/queue/stable_writes) == 0 ]] || fail "the array asks for stable pages"
 	fs_new ext4 /dev/md0 /mnt
 	fillpat -l 256k /mnt/data
