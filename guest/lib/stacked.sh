@@ -78,14 +78,19 @@ target_disk() {
 
 # store_race FILE LEN HOLD_STEP RELEASE_STEP: FILE is mapped and dirtied (generation 1); fsync()
 # submits its writes, which HOLD_STEP keeps waiting; another process stores generation 2 through
-# a mapping, or waits for the end of writeback in a page fault; RELEASE_STEP.
+# a mapping, or waits for the end of writeback in a page fault; RELEASE_STEP. /run/store.how says
+# which: "stored" or "waits".
 store_race() {
 	cat >/run/store <<-END
 		#!/bin/bash
 		rm -f /run/stored
 		pinrace -f $1 -l $2 dirty=2 'sh=touch /run/stored' </dev/null >/dev/null 2>&1 &
 		for ((i = 0; i < $(limit 150); i++)); do
-			if [[ -e /run/stored ]] || grep -q folio_wait_writeback /proc/\$!/stack; then
+			if [[ -e /run/stored ]]; then
+				echo stored >/run/store.how
+				exit 0
+			elif grep -q folio_wait_writeback /proc/\$!/stack; then
+				echo waits >/run/store.how
 				exit 0
 			fi
 			sleep 0.2

@@ -26,6 +26,10 @@ run() {
 	sync
 	loop_switch on
 	store_race $INNER/data 256k "sh=$HOLD disk" "sh=$RELEASE disk"
+	info "the program: $(</run/store.how)"
+	if is_patched && [[ $(</run/store.how) != waits ]]; then
+		fail "the store did not wait for the end of writeback"
+	fi
 }
 
 verify() {

@@ -17,7 +17,7 @@ requires() {
 run() {
 	source_new 1
 	dif_new 64
-	dm_linear dif "$DIF"	# mdadm crashes on a disk of scsi_debug
+	dm_linear dif "$DIF"
 	dm_linear plain0 /dev/vda 0 64
 	dm_linear plain1 /dev/vda 64 64
 	md_new 5 /dev/mapper/plain0 /dev/mapper/dif /dev/mapper/plain1
