@@ -168,3 +168,66 @@ smb_mount() {
 	no_flusher
 	smbd_mount /mnt share "port=1445,vers=3.1.1,$1"
 }
+
+# ---- encryption of files ---------------------------------------------------
+
+# Adiantum takes a hash of a block, and then encrypts the block.
+ADIANTUM="adiantum nhpoly1305 chacha_generic"
+requires_adiantum() {
+	need_cmd dmsetup xfs_io chrt
+	# shellcheck disable=SC2086 # a list
+	need_mod $ADIANTUM cryptd algif_skcipher brd
+}
+
+# adiantum_split: from now on Adiantum leaves the second step to a work item of this CPU.
+adiantum_split() {
+	# shellcheck disable=SC2086 # a list
+	modprobe -a $ADIANTUM cryptd algif_skcipher
+	modprobe -q chacha-x86_64 || true
+	algbind skcipher 'cryptd(xchacha12)'
+	grep -q '^driver *: cryptd(xchacha12' /proc/crypto || fail "error: no cryptd(xchacha12)"
+}
+
+# crypt_mount TYPE [OPTION...]: mounts /dev/mapper/disk on /mnt; sets CRYPT_ID, the key of the test.
+crypt_mount() {
+	# shellcheck disable=SC2086 # a list
+	modprobe -a $ADIANTUM
+	mkdir -p /mnt
+	mount -t "$1" "${@:2}" /dev/mapper/disk /mnt
+	CRYPT_ID=$(head -c 64 /dev/zero | tr '\0' k | xfs_io -c add_enckey /mnt |
+		sed -n 's/.*identifier \([0-9a-f]*\)$/\1/p')
+	[[ $CRYPT_ID ]] || fail "error: no key"
+}
+
+# crypt_race: for each of 16 files, a direct read holds its only page. Device mapper has a work item
+# submit it when it is released, and it lands there, as the source is in memory. The machine has
+# one CPU, which runs one such work item at a time, and none as long as a real-time task runs. So
+# fsync() takes the hash of the page first, then the read lands, and then the page is encrypted.
+CRYPT_FILES=$(seq -f '/mnt/dir/%g' 16)
+crypt_race() {
+	local file policy="set_encpolicy -v 2 -c Adiantum -n Adiantum -f 0x3 $CRYPT_ID"
+	modprobe brd rd_nr=1 rd_size=1024
+	wait_for 10 test -b /dev/ram0 || fail "error: no /dev/ram0"
+	fillpat -w S -l 4k /dev/ram0
+	dm_linear source /dev/ram0
+	mkdir /mnt/dir
+	xfs_io -c "$policy" /mnt/dir || fail "error: no policy"
+	# shellcheck disable=SC2086 # a list
+	fillpat -l 4k $CRYPT_FILES
+	grep -q '^driver.*adiantum(cryptd(' /proc/crypto || fail "error: Adiantum without cryptd"
+	sync
+	mark_bounced
+	for file in $CRYPT_FILES; do
+		dm_hold source
+		chrt -f 1 pinrace -f "$file" -l 4k -s "$SOURCE" dirty=1 read resume=source \
+			fsync reap | tee /run/race
+		grep -qx 'fsync ok' /run/race || fail "$(cat /run/race)"
+	done
+}
+
+# crypt_check: after a power cut, all that is in a file was written by the program or a read.
+crypt_check() {
+	# shellcheck disable=SC2086 # a list
+	expect_pages "encrypted data after the power cut" "$(pagecheck -g 1 $CRYPT_FILES)" \
+		old new torn
+}

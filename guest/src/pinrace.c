@@ -28,6 +28,7 @@
  *	settle=MS   like wb for filesystems that leave the writing to other
  *	            threads: the thread sleeps and MS milliseconds have gone by
  *	join        wait for the thread and print its result as above
+ *	resume=NAME resume a device of device mapper, without the sleeps of a command
  *	sh=COMMAND  run a shell command; fails if the command fails
  *	msleep=MS
  *
@@ -37,7 +38,9 @@
  */
 #define _GNU_SOURCE
 #include <limits.h>
+#include <linux/dm-ioctl.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "aio.h"
@@ -310,6 +313,19 @@ static void step_writeback(int settle_ms)
 	die("%zu pages did not come under writeback in %d s", missing, STEP_LIMIT);
 }
 
+static void step_resume(const char *name)
+{
+	struct dm_ioctl dm = {
+		.version = { DM_VERSION_MAJOR }, .data_size = sizeof(dm), .data_start = sizeof(dm),
+	};
+	int fd = open("/dev/mapper/control", O_RDWR);
+
+	snprintf(dm.name, sizeof(dm.name), "%s", name);
+	if (fd < 0 || ioctl(fd, DM_DEV_SUSPEND, &dm))
+		die("resume %s: %m", name);
+	close(fd);
+}
+
 static void do_step(const char *step)
 {
 	const char *argument = strchr(step, '=');
@@ -341,6 +357,8 @@ static void do_step(const char *step)
 		step_join();
 	} else if (!strncmp(step, "msleep=", 7)) {
 		msleep(atoi(argument));
+	} else if (!strncmp(step, "resume=", 7)) {
+		step_resume(argument);
 	} else if (!strncmp(step, "sh=", 3)) {
 		if (system(argument))
 			die("failed: %s", argument);

@@ -12,9 +12,12 @@ TIMEOUT=120
 ONLY="6.1"
 STOCK=fail
 
+# shellcheck source=guest/lib/btrfs.sh
+. /proj/guest/lib/btrfs.sh
+
 requires() {
-	need_cmd dmsetup xfs_io filefrag btrfs-map-logical
-	requires_fs btrfs
+	need_cmd xfs_io
+	requires_edge
 }
 
 # The file: a page that is in no hole, one that is, then the part that a device reads to, of which
@@ -22,50 +25,19 @@ requires() {
 HOLE=$((64 << 10)) READ=8192 LEN=$((256 << 10))
 hole_is_zero() { cmp -s -n $HOLE -i 4096:0 /mnt/data /dev/zero; }
 
-# disk_is_read: a read of the disk is under way.
-disk_is_read() {
-	local inflight
-	inflight=/sys/dev/block/$(stat -Lc %Hr:%Lr /dev/mapper/disk)/inflight
-	(($(awk '{ print $1 }' "$inflight")))
-}
-
 # reserved: prints how many bytes have their space reserved. all_reserved BEFORE: those of the
 # device, too.
 reserved() { cat /sys/fs/btrfs/*-*/allocation/data/bytes_may_use; }
 all_reserved() { (($(reserved) >= $1 + LEN)); }
 
-# move_page SECTOR: from now on this page of the disk is in /dev/mapper/edge.
-move_page() {
-	local size=$((512 * 2048))
-	dm_new edge "0 8 linear /dev/vda $1"
-	dm_hold disk
-	dmsetup reload disk <<-END
-		0 $1 linear /dev/vda 0
-		$1 8 linear /dev/mapper/edge 0
-		$(($1 + 8)) $((size - $1 - 8)) linear /dev/vda $(($1 + 8))
-	END
-	dm_release disk
-}
-
-# first_sector FILE: prints where its first page is on the disk.
-first_sector() {
-	local page address
-	page=$(filefrag -v "$1" | awk -F '[: .]+' '$2 == 0 { print $5; exit }')
-	address=$(btrfs-map-logical -l $((page * 4096)) /dev/mapper/disk |
-		sed -n '1s/.* physical \([0-9]*\) .*/\1/p')
-	echo $((address / 512))
-}
-
 run() {
-	local sector race before
+	local race before
 	source_new 1
 	dm_linear disk /dev/vda 0 512
 	fs_new btrfs /dev/mapper/disk /mnt
 	fillpat -l $((READ + LEN)) /mnt/data
 	sync
-	sector=$(first_sector /mnt/data)
-	((sector > 8)) || fail "error: where is the first page?"
-	move_page "$sector"
+	move_first_page /mnt/data
 
 	dm_hold source
 	pinrace -f /mnt/data -o $READ -l $LEN -s "$SOURCE" \
