@@ -11,7 +11,10 @@
  *	            once they are submitted: the device holds the pages now.
  *	            By default one read of all of it; -r gives ranges instead.
  *	            Position X of the file gets position X of the source.
- *	reap        wait until these reads are done; fails if a read failed
+ *	write       submit direct writes from the mapping to SOURCE, and return once
+ *	            they are submitted: the device reads the pages now. The ranges
+ *	            are those of "read"
+ *	reap        wait until these reads or writes are done; fails if one failed
  *	fsync       fsync FILE, print "fsync ok" or "fsync ERROR"
  *	msync       the same with msync
  *	fsync&      start the fsync in a thread of its own
@@ -109,13 +112,16 @@ static void step_dirty(unsigned int generation)
 	put_pattern(race.map, race.len, FROM_PROGRAM, generation, race.offset);
 }
 
-static void submit_reads(void)
+/* @opcode: IOCB_CMD_PREAD or IOCB_CMD_PWRITE; @fd: the source */
+static void submit_ranges(int opcode, int fd)
 {
 	struct iocb requests[MAX_RANGES];
 	int i, n;
 
+	if (!aio && aio_setup(MAX_RANGES * copies, &aio))
+		die("io_setup: %m");
 	for (i = 0; i < nr_ranges; i++) {
-		requests[i] = aio_request(IOCB_CMD_PREAD, race.source_fd,
+		requests[i] = aio_request(opcode, fd,
 					  race.buf + ranges[i].offset, ranges[i].len,
 					  race.offset + ranges[i].offset);
 		requests[i].aio_data = i;
@@ -132,10 +138,21 @@ static void step_read(void)
 
 	if (!race.source)
 		die("read: no source (-s)");
-	if (!aio && aio_setup(MAX_RANGES * copies, &aio))
-		die("io_setup: %m");
 	for (i = 0; i < copies; i++)
-		submit_reads();
+		submit_ranges(IOCB_CMD_PREAD, race.source_fd);
+}
+
+static void step_write(void)
+{
+	int fd;
+
+	if (!race.source)
+		die("write: no source (-s)");
+	fd = open(race.source, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		die("%s: %m", race.source);
+	submit_ranges(IOCB_CMD_PWRITE, fd);
+	close(fd);
 }
 
 static void step_reap(void)
@@ -144,10 +161,10 @@ static void step_reap(void)
 
 	for (; in_flight; in_flight--) {
 		if (aio_wait(aio, 1, 1, &event) != 1)
-			die("io_getevents, %d reads left: %m", in_flight);
+			die("io_getevents, %d requests left: %m", in_flight);
 		if ((uint64_t)event.res != ranges[event.data].len)
-			die("read %d: %lld of %ju bytes", (int)event.data, (long long)event.res,
-			    (uintmax_t)ranges[event.data].len);
+			die("request %d: %lld of %ju bytes", (int)event.data,
+			    (long long)event.res, (uintmax_t)ranges[event.data].len);
 	}
 }
 
@@ -336,6 +353,8 @@ static void do_step(const char *step)
 		step_dirty(atoi(argument));
 	} else if (!strcmp(step, "read")) {
 		step_read();
+	} else if (!strcmp(step, "write")) {
+		step_write();
 	} else if (!strcmp(step, "reap")) {
 		step_reap();
 	} else if (!strcmp(step, "landed")) {
