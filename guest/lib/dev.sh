@@ -44,12 +44,13 @@ want_stable() {
 	fi
 }
 
-# source_new SIZE_MB: makes /dev/mapper/source on the second disk, from which direct reads take
-# their data. It holds the pattern of the source.
+# source_new SIZE_MB [DEVICE]: makes /dev/mapper/source on the second disk (or on DEVICE), from
+# which direct reads take their data. It holds the pattern of the source.
 SOURCE=/dev/mapper/source
 source_new() {
-	fillpat -w S -l "$1m" /dev/vdb
-	dm_linear source /dev/vdb 0 "$1"
+	local device=${2:-/dev/vdb}
+	fillpat -w S -l "$1m" "$device"
+	dm_linear source "$device" 0 "$1"
 }
 
 # checker_new SIZE_MB [MODE]: makes /dev/mapper/checker, a device that compares the content of a
@@ -246,6 +247,64 @@ held_race() {
 		dirty=1 read "$hold" 'fsync&' wb settle=1000 "sh=$RELEASE source" reap \
 		"$release" join | tee /run/race
 	grep -qx 'fsync ok' /run/race || fail "$(cat /run/race)"
+}
+
+# mapped_race WHAT FILE [STEP...]: FILE is mapped and dirtied (generation 1), a direct read holds
+# its pages, fsync() writes them and cleans them, the read lands, and fsync() has to save what was
+# read. Steps are done before this last fsync(). mapped_check WHAT FILE: compares it, and adds a
+# line to /run/mapped: "ok WHAT", or else "not ok WHAT" with the reason. mapped_read: both.
+# mapped_expect N: all of N races are ok.
+MAPPED_LEN=256k
+mapped_race() {
+	local what=$1 file=$2
+	shift 2
+	fillpat -l $MAPPED_LEN "$file"
+	sync "$file"
+	dm_hold source
+	pinrace -f "$file" -l $MAPPED_LEN -s $SOURCE dirty=1 read fsync \
+		"sh=$RELEASE source" reap "$@" fsync >/run/race 2>&1 || true
+	dm_release source
+	sync
+}
+mapped_check() {
+	local line
+	line="$(tr '\n' ' ' </run/race)$(pagecheck -g 1 -l $MAPPED_LEN "$2" 2>&1)"
+	if [[ $line == "fsync ok fsync ok pages 64 "*" new 64 "* ]]; then
+		line=''
+	fi
+	mapped_result "$1" "$line"
+}
+mapped_read() {
+	mapped_race "$@"
+	echo 3 >/proc/sys/vm/drop_caches
+	mapped_check "$1" "$2"
+}
+
+# mapped_unmapped WHAT FILE: as mapped_read, but FILE is unmapped before the data arrives, and no
+# other descriptor can write to it. Then the data is saved, or the last fsync() fails.
+mapped_unmapped() {
+	fillpat -l $MAPPED_LEN "$2"
+	sync "$2"
+	dm_hold source
+	pinrace -f "$2" -l $MAPPED_LEN -s $SOURCE dirty=1 read fsync unmap \
+		"sh=$RELEASE source" reap 'sh=sync' fsync >/run/race 2>&1 || true
+	dm_release source
+	if [[ $(tr '\n' ' ' </run/race) == 'fsync ok fsync E'* ]]; then
+		mapped_result "$1" ''
+	else
+		echo 3 >/proc/sys/vm/drop_caches
+		mapped_check "$1" "$2"
+	fi
+}
+
+mapped_result() { echo "${2:+not }ok $1${2:+: $2}" | tee -a /run/mapped; }
+mapped_expect() {
+	local failed
+	failed=$(grep -c '^not ok' /run/mapped) || true
+	info "ok: $(sed -n 's/^ok //p' /run/mapped | tr '\n' ';')"
+	(($(wc -l </run/mapped) == $1)) || fail "error: not $1 races: $(tail -n 1 /run/mapped)"
+	((failed == 0)) ||
+		fail "$failed of $1 races: $(sed -n 's/^not ok //p' /run/mapped | tr '\n' ';')"
 }
 
 # dif_race TYPE SIZE_MB LEN [MKFS_OPTION]...: the race on a disk with protection information;

@@ -32,6 +32,7 @@
  *	            threads: the thread sleeps and MS milliseconds have gone by
  *	join        wait for the thread and print its result as above
  *	resume=NAME resume a device of device mapper, without the sleeps of a command
+ *	unmap       unmap the file; no descriptor that can write is left then
  *	sh=COMMAND  run a shell command; fails if the command fails
  *	msleep=MS
  *
@@ -343,6 +344,14 @@ static void step_resume(const char *name)
 	close(fd);
 }
 
+static void step_unmap(void)
+{
+	if (race.buf != race.map)
+		die("unmap: not with -R");
+	if (munmap(race.map, map_len()))
+		die("munmap: %m");
+}
+
 static void do_step(const char *step)
 {
 	const char *argument = strchr(step, '=');
@@ -374,6 +383,8 @@ static void do_step(const char *step)
 		step_writeback(atoi(argument));
 	} else if (!strcmp(step, "join")) {
 		step_join();
+	} else if (!strcmp(step, "unmap")) {
+		step_unmap();
 	} else if (!strncmp(step, "msleep=", 7)) {
 		msleep(atoi(argument));
 	} else if (!strncmp(step, "resume=", 7)) {
