@@ -30,6 +30,10 @@
  *	            the thread sleeps: it has submitted all that it had to submit
  *	settle=MS   like wb for filesystems that leave the writing to other
  *	            threads: the thread sleeps and MS milliseconds have gone by
+ *	dirtied     wait until all pages of the mapping are dirty
+ *	written     wait until no page of the mapping is dirty or under writeback
+ *	pageout     ask the kernel to take the pages out of memory (MADV_PAGEOUT)
+ *	evicted=N   at least N pages of the mapping that no read covers are not in memory
  *	join        wait for the thread and print its result as above
  *	resume=NAME resume a device of device mapper, without the sleeps of a command
  *	unmap       unmap the file; no descriptor that can write is left then
@@ -352,6 +356,64 @@ static void step_unmap(void)
 		die("munmap: %m");
 }
 
+/* How many pages of the mapping have one of these flags; a page that is not there has none. */
+static size_t pages_with(uint64_t flags)
+{
+	size_t pos, pages = 0;
+	uint64_t bits;
+
+	for (pos = 0; pos < map_len(); pos += PAGE_SIZE) {
+		(void)*(volatile char *)(race.map + pos);
+		if (page_flags(race.map + pos, &bits) && (bits & flags))
+			pages++;
+	}
+	return pages;
+}
+
+/* Waits until so many pages, for a fifth of a second, have one of these flags. */
+static void step_flags(uint64_t flags, size_t want)
+{
+	int tries, calm = 0;
+	size_t pages = 0;
+
+	for (tries = 0; tries < STEP_LIMIT * 20; tries++, msleep(50)) {
+		pages = pages_with(flags);
+		calm = pages == want ? calm + 1 : 0;
+		if (calm * 50 > 200)
+			return;
+	}
+	die("%zu pages are dirty or under writeback after %d s, not %zu", pages, STEP_LIMIT, want);
+}
+
+static void step_pageout(void)
+{
+	if (madvise(race.map, map_len(), MADV_PAGEOUT))
+		die("MADV_PAGEOUT: %m");
+}
+
+static bool is_read_into(uint64_t pos)
+{
+	int i;
+
+	for (i = 0; i < nr_ranges; i++)
+		if (pos >= ranges[i].offset && pos < ranges[i].offset + ranges[i].len)
+			return true;
+	return false;
+}
+
+static void step_evicted(size_t want)
+{
+	unsigned char in_memory[map_len() / PAGE_SIZE];
+	size_t i, pages = 0;
+
+	if (mincore(race.map, map_len(), in_memory))
+		die("mincore: %m");
+	for (i = 0; i < sizeof(in_memory); i++)
+		pages += !(in_memory[i] & 1) && !is_read_into(i * PAGE_SIZE);
+	if (pages < want)
+		die("only %zu of the pages that no device holds have left the memory", pages);
+}
+
 static void do_step(const char *step)
 {
 	const char *argument = strchr(step, '=');
@@ -381,6 +443,14 @@ static void do_step(const char *step)
 		step_writeback(0);
 	} else if (!strncmp(step, "settle=", 7)) {
 		step_writeback(atoi(argument));
+	} else if (!strcmp(step, "dirtied")) {
+		step_flags(1ULL << KPF_DIRTY, map_len() / PAGE_SIZE);
+	} else if (!strcmp(step, "written")) {
+		step_flags(1ULL << KPF_DIRTY | 1ULL << KPF_WRITEBACK, 0);
+	} else if (!strcmp(step, "pageout")) {
+		step_pageout();
+	} else if (!strncmp(step, "evicted=", 8)) {
+		step_evicted(atoi(argument));
 	} else if (!strcmp(step, "join")) {
 		step_join();
 	} else if (!strcmp(step, "unmap")) {
