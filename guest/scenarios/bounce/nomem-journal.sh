@@ -55,7 +55,8 @@ run() {
 	mount -t ext4 -o data=journal,journal_checksum /dev/mapper/whole /mnt/whole
 	fillpat -l 2m /mnt/{tags,whole}/data.{50,100}
 	sync
-	[[ " $(journal_of tags) " == *" journal_checksum_v3 "* ]] || fail "error: $(journal_of tags)"
+	[[ " $(journal_of tags) " == *" journal_checksum_v3 "* ]] ||
+		fail "error: $(journal_of tags)"
 	[[ " $(journal_of whole) " == *" journal_checksum "* ]] || fail "error: $(journal_of whole)"
 	dm_hold source
 	pinned_sync /mnt/tags/data.50 50

@@ -25,7 +25,8 @@ LEN=256k
 # waits for the file /run/go and then for the read.
 SKIP=8k
 read_held() {
-	pinrace -f "$1" -o $SKIP -l $LEN -s "$SOURCE" dirty=1 read fsync "sh=touch /run/clean.${1##*/}" \
+	pinrace -f "$1" -o $SKIP -l $LEN -s "$SOURCE" dirty=1 read fsync \
+		"sh=touch /run/clean.${1##*/}" \
 		'sh=until [ -e /run/go ]; do sleep 0.1; done' reap
 }
 

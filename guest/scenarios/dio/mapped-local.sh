@@ -86,8 +86,9 @@ mapped_stacked() {
 	races=$((races + 1))
 	if modprobe -q ecryptfs && command -v ecryptfs-add-passphrase >/dev/null; then
 		key=$(echo secret | ecryptfs-add-passphrase - | sed -n 's/.*\[\(.*\)\].*/\1/p')
-		mount -i -t ecryptfs -o "ecryptfs_sig=$key,ecryptfs_cipher=aes,ecryptfs_key_bytes=16" \
-			/mnt/fs/crypt /mnt/top || fail "error: mount of ecryptfs: $(dmesg | tail -n 1)"
+		mount -i -t ecryptfs /mnt/fs/crypt /mnt/top \
+			-o "ecryptfs_sig=$key,ecryptfs_cipher=aes,ecryptfs_key_bytes=16" ||
+			fail "error: mount of ecryptfs: $(dmesg | tail -n 1)"
 		mapped_read "ecryptfs" /mnt/top/data
 		umount /mnt/top
 		races=$((races + 1))

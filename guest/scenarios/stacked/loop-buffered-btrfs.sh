@@ -23,7 +23,8 @@ run() {
 	fs_new ext4 $LOOP $INNER -b 4096
 	fillpat -l 256k $INNER/data
 	sync
-	[[ $(<"$(queue_of $LOOP)/stable_writes") == 0 ]] || fail "the loop device asks for stable pages"
+	[[ $(<"$(queue_of $LOOP)/stable_writes") == 0 ]] ||
+		fail "the loop device asks for stable pages"
 	dm_hold source
 	pinrace -f $INNER/data -l 256k -s "$SOURCE" dirty=1 read "sh=$HOLD disk" 'fsync&' \
 		settle=2000 "sh=$RELEASE source" reap "sh=$RELEASE disk" join | tee /run/race
