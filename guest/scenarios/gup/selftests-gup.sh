@@ -60,7 +60,7 @@ run() {
 	done
 	run_tap stable_writeback "$tests/stable_writeback"
 	modprobe zram # pin_mm swaps to it
-	for name in gup_counters pin_exact pin_mm; do
+	for name in gup_counters pin_exact pin_mm pin_notifier; do
 		if [[ -e $tests/$name ]]; then
 			run_tap $name "$tests/$name"
 		fi
