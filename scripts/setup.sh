@@ -14,7 +14,7 @@ demo_packages=(
 )
 full_packages=(
 	fio mdadm dosfstools f2fs-tools
-	exfatprogs ntfs-3g udftools nilfs-tools jfsutils mtd-utils ecryptfs-utils diod
+	exfatprogs udftools nilfs-tools jfsutils mtd-utils ecryptfs-utils diod
 	libibverbs-dev librdmacm-dev ibverbs-providers iproute2 perftest
 	nfs-kernel-server rpcbind samba cifs-utils bindfs fuse3 fuse-overlayfs
 	krb5-kdc krb5-admin-server

@@ -9,6 +9,7 @@
 DESC="ext4: reclaim leaves the buffers of pinned pages alone"
 TIMEOUT=120
 STOCK=fail
+ONLY="5.4"
 
 requires() {
 	need_cmd dmsetup

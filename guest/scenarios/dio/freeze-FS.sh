@@ -116,16 +116,19 @@ round_flusher() {
 # Round 2: fsync() and syncfs() wait for the thaw. A direct read of the file must not wait, and
 # must not return old data either.
 round_sync() {
-	local pid error
+	local pid reader error
 	race 2 'fsync&' "$(pause fsync thawed)" join
 	reached fsync
 	sync -f /mnt &
 	pid=$!
 	wait_for 30 sync_tasks_wait || fail "fsync() or syncfs() does not wait for the thaw"
-	if dd if=/mnt/data of=/run/direct bs=256k count=1 iflag=direct 2>/run/dd; then
+	dd if=/mnt/data of=/run/direct bs=256k count=1 iflag=direct 2>/run/dd &
+	reader=$!
+	wait_for 30 ended $reader || fail "a direct read hangs: $(cat /proc/$reader/stack)"
+	if wait $reader; then
 		expect_pages "direct read" "$(pagecheck -g 2 /run/direct)" new
 	else
-		error=$(tail -n 1 /run/dd)
+		error=$(grep -m 1 '^dd: ' /run/dd) || error='error: dd says nothing'
 		info "direct read: $error"
 		[[ $error == *'busy'* ]] || fail "direct read: $error"
 	fi

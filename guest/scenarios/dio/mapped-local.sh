@@ -22,9 +22,6 @@ mapped_on() {
 	local name=$1 type=$2 options=$3 mkfs=$2
 	shift 3
 	modprobe -q "$type" || true
-	if [[ $type == ntfs3 ]]; then
-		mkfs=ntfs
-	fi
 	if ! grep -qw "$type" /proc/filesystems || ! command -v "mkfs.$mkfs" >/dev/null; then
 		info "not here: $name"
 		return 0
@@ -61,7 +58,6 @@ run() {
 	mapped_on "f2fs" f2fs '' -q -f
 	mapped_on "vfat" vfat ''
 	mapped_on "exfat" exfat ''
-	mapped_on "ntfs3" ntfs3 '' -q -F -Q
 	mapped_on "UDF" udf '' -b 512
 	mapped_on "nilfs2" nilfs2 '' -q -f
 	mapped_on "jfs" jfs '' -q -f
