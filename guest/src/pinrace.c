@@ -356,15 +356,22 @@ static void step_unmap(void)
 		die("munmap: %m");
 }
 
-/* How many pages of the mapping have one of these flags; a page that is not there has none. */
+/*
+ * How many pages of the mapping have one of these flags; a page that is not there has none. The
+ * first page of a large folio has the flags of all its pages.
+ */
 static size_t pages_with(uint64_t flags)
 {
 	size_t pos, pages = 0;
-	uint64_t bits;
+	uint64_t bits, head = 0;
 
 	for (pos = 0; pos < map_len(); pos += PAGE_SIZE) {
 		(void)*(volatile char *)(race.map + pos);
-		if (page_flags(race.map + pos, &bits) && (bits & flags))
+		if (!page_flags(race.map + pos, &bits))
+			continue;
+		if (!(bits & 1ULL << KPF_COMPOUND_TAIL))
+			head = bits;
+		if (head & flags)
 			pages++;
 	}
 	return pages;
