@@ -9,15 +9,14 @@
 # fsync() and syncfs() wait for the thaw, as write() does. Readers of the file do not wait.
 # Last, the filesystem is frozen again and again while a program syncs its mapping and reads into
 # it: after each freeze no write reaches the device before the thaw.
-FS="ext4 xfs btrfs f2fs"
+FS="ext4 xfs btrfs"
 DESC="FS: a frozen device does not change when a read lands"
 TIMEOUT=180
 STOCK=fail
 ONLY="6.1"
-FREEZES=15
+FREEZES=6
 SIZE_MB=320
 SIZE_MB_ext4=64
-SIZE_MB_f2fs=128
 SIZE_MB_btrfs=256
 
 requires() {
