@@ -27,6 +27,28 @@ loop_on() {
 	loop_has_dio "$2"
 }
 
+requires_inner() {
+	need_cmd dmsetup losetup
+	need_mod loop
+	requires_fs btrfs ext4
+}
+
+# inner_new on|off: an image with ext4 in it, on a loop device with or without direct I/O, and
+# $INNER/data. inner_again on|off: the same image after the power cut.
+inner_new() {
+	image_new
+	loop_on /mnt/image "$1"
+	fs_new ext4 $LOOP $INNER -b 4096
+	fillpat -l 256k $INNER/data
+	sync
+}
+inner_again() {
+	image_again
+	loop_on /mnt/image "$1"
+	mkdir -p $INNER
+	mount -t ext4 $LOOP $INNER
+}
+
 # loop_switch on|off: changes a loop device that is in use.
 loop_switch() {
 	losetup "--direct-io=$1" $LOOP

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pinrace -f FILE -l LEN [-o OFFSET] [-s SOURCE] [-r OFF:LEN]... [-n N] [-R] [-H] STEP...
+ * pinrace -f FILE -l LEN [-o OFFSET] [-s SOURCE] [-r OFF:LEN]... [-R] [-H] STEP...
  *
  * A device writes to a mapped file while the filesystem writes the file back. Maps FILE
  * shared (LEN bytes at OFFSET) and does the steps in order:
@@ -11,10 +11,7 @@
  *	            once they are submitted: the device holds the pages now.
  *	            By default one read of all of it; -r gives ranges instead.
  *	            Position X of the file gets position X of the source.
- *	write       submit direct writes from the mapping to SOURCE, and return once
- *	            they are submitted: the device reads the pages now. The ranges
- *	            are those of "read"
- *	reap        wait until these reads or writes are done; fails if one failed
+ *	reap        wait until these reads are done; fails if one failed
  *	fsync       fsync FILE, print "fsync ok" or "fsync ERROR"
  *	msync       the same with msync
  *	fsync&      start the fsync in a thread of its own
@@ -40,7 +37,6 @@
  *	sh=COMMAND  run a shell command; fails if the command fails
  *	msleep=MS
  *
- * -n N: submit each of the reads N times
  * -R: the buffer of the direct read has the pages of the file in reverse order
  * -H: ask for huge pages in the mapping
  */
@@ -72,7 +68,7 @@ static struct {
 } race;
 
 static struct range { uint64_t offset, len; } ranges[MAX_RANGES];
-static int nr_ranges, copies = 1, in_flight;
+static int nr_ranges, in_flight;
 static aio_context_t aio;
 
 static pthread_t sync_thread;
@@ -117,16 +113,17 @@ static void step_dirty(unsigned int generation)
 	put_pattern(race.map, race.len, FROM_PROGRAM, generation, race.offset);
 }
 
-/* @opcode: IOCB_CMD_PREAD or IOCB_CMD_PWRITE; @fd: the source */
-static void submit_ranges(int opcode, int fd)
+static void step_read(void)
 {
 	struct iocb requests[MAX_RANGES];
 	int i, n;
 
-	if (!aio && aio_setup(MAX_RANGES * copies, &aio))
+	if (!race.source)
+		die("read: no source (-s)");
+	if (!aio && aio_setup(MAX_RANGES, &aio))
 		die("io_setup: %m");
 	for (i = 0; i < nr_ranges; i++) {
-		requests[i] = aio_request(opcode, fd,
+		requests[i] = aio_request(IOCB_CMD_PREAD, race.source_fd,
 					  race.buf + ranges[i].offset, ranges[i].len,
 					  race.offset + ranges[i].offset);
 		requests[i].aio_data = i;
@@ -134,30 +131,7 @@ static void submit_ranges(int opcode, int fd)
 	n = aio_submit(aio, requests, nr_ranges);
 	if (n != nr_ranges)
 		die("io_submit: %d of %d: %m", n, nr_ranges);
-	in_flight += n;
-}
-
-static void step_read(void)
-{
-	int i;
-
-	if (!race.source)
-		die("read: no source (-s)");
-	for (i = 0; i < copies; i++)
-		submit_ranges(IOCB_CMD_PREAD, race.source_fd);
-}
-
-static void step_write(void)
-{
-	int fd;
-
-	if (!race.source)
-		die("write: no source (-s)");
-	fd = open(race.source, O_WRONLY | O_DIRECT | O_CLOEXEC);
-	if (fd < 0)
-		die("%s: %m", race.source);
-	submit_ranges(IOCB_CMD_PWRITE, fd);
-	close(fd);
+	in_flight = n;
 }
 
 static void step_reap(void)
@@ -166,9 +140,9 @@ static void step_reap(void)
 
 	for (; in_flight; in_flight--) {
 		if (aio_wait(aio, 1, 1, &event) != 1)
-			die("io_getevents, %d requests left: %m", in_flight);
+			die("io_getevents, %d reads left: %m", in_flight);
 		if ((uint64_t)event.res != ranges[event.data].len)
-			die("request %d: %lld of %ju bytes", (int)event.data,
+			die("read %d: %lld of %ju bytes", (int)event.data,
 			    (long long)event.res, (uintmax_t)ranges[event.data].len);
 	}
 }
@@ -431,8 +405,6 @@ static void do_step(const char *step)
 		step_dirty(atoi(argument));
 	} else if (!strcmp(step, "read")) {
 		step_read();
-	} else if (!strcmp(step, "write")) {
-		step_write();
 	} else if (!strcmp(step, "reap")) {
 		step_reap();
 	} else if (!strcmp(step, "landed")) {
@@ -490,7 +462,7 @@ static void parse(int argc, char **argv)
 {
 	int letter;
 
-	while ((letter = getopt(argc, argv, "+f:l:o:s:r:n:RH")) != -1) {
+	while ((letter = getopt(argc, argv, "+f:l:o:s:r:RH")) != -1) {
 		if (letter == 'f')
 			race.file = optarg;
 		else if (letter == 'l')
@@ -505,14 +477,12 @@ static void parse(int argc, char **argv)
 			race.huge = true;
 		else if (letter == 'r')
 			add_range(optarg);
-		else if (letter == 'n')
-			copies = atoi(optarg);
 		else
 			exit(2);
 	}
 	if (!race.file || !race.len || optind == argc)
 		die("usage: pinrace -f FILE -l LEN [-o OFFSET] [-s SOURCE] [-r OFF:LEN]... "
-		    "[-n N] [-R] [-H] STEP...");
+		    "[-R] [-H] STEP...");
 	if (!nr_ranges)		/* direct I/O is in whole sectors */
 		ranges[nr_ranges++] = (struct range){ 0, race.len & ~511UL };
 }

@@ -19,14 +19,6 @@ requires() {
 	requires_net_fuse
 }
 
-# are_stopped PID...: they have stopped themselves, by the step $STOP.
-are_stopped() {
-	local pid
-	for pid; do
-		grep -q '^State:.T' "/proc/$pid/status" || return 1
-	done
-}
-STOP="sh=kill -STOP \$PPID"
 # is_asleep PID
 is_asleep() { grep -q '^State:.[SD]' "/proc/$1/status"; }
 

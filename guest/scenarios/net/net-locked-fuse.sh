@@ -20,14 +20,6 @@ requires() {
 	requires_net_fuse
 }
 
-# are_stopped PID...: they have stopped themselves, by the step $STOP.
-are_stopped() {
-	local pid
-	for pid; do
-		grep -q '^State:.T' "/proc/$pid/status" || return 1
-	done
-}
-STOP="sh=kill -STOP \$PPID"
 # is_in STATES PID: S is an ordinary sleep, D an uninterruptible one.
 is_in() { grep -q "^State:.[$1]" "/proc/$2/status"; }
 

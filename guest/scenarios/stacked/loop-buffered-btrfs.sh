@@ -11,18 +11,12 @@ STOCK=pass
 . /proj/guest/lib/stacked.sh
 
 requires() {
-	need_cmd dmsetup losetup
-	need_mod loop
-	requires_fs btrfs ext4
+	requires_inner
 }
 
 run() {
 	source_new 1
-	image_new
-	loop_on /mnt/image off
-	fs_new ext4 $LOOP $INNER -b 4096
-	fillpat -l 256k $INNER/data
-	sync
+	inner_new off
 	[[ $(<"$(queue_of $LOOP)/stable_writes") == 0 ]] ||
 		fail "the loop device asks for stable pages"
 	dm_hold source
@@ -32,9 +26,6 @@ run() {
 }
 
 verify() {
-	image_again
-	loop_on /mnt/image off
-	mkdir -p $INNER
-	mount -t ext4 $LOOP $INNER
+	inner_again off
 	expect_pages "data after the power cut" "$(pagecheck -g 1 $INNER/data)" old new torn
 }

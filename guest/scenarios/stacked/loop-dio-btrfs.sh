@@ -13,26 +13,17 @@ STOCK=fail
 . /proj/guest/lib/stacked.sh
 
 requires() {
-	need_cmd dmsetup losetup
-	need_mod loop
-	requires_fs btrfs ext4
+	requires_inner
 }
 
 run() {
 	source_new 1
-	image_new
-	loop_on /mnt/image on
-	fs_new ext4 $LOOP $INNER -b 4096
-	fillpat -l 256k $INNER/data
-	sync
+	inner_new on
 	held_race $INNER/data 256k "sh=$HOLD disk" "sh=$RELEASE disk"
 	expect_bounced 64
 }
 
 verify() {
-	image_again
-	loop_on /mnt/image on
-	mkdir -p $INNER
-	mount -t ext4 $LOOP $INNER
+	inner_again on
 	expect_pages "data after the power cut" "$(pagecheck -g 1 $INNER/data)" old new torn
 }

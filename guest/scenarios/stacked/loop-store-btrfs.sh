@@ -13,17 +13,11 @@ STOCK=fail
 . /proj/guest/lib/stacked.sh
 
 requires() {
-	need_cmd dmsetup losetup
-	need_mod loop
-	requires_fs btrfs ext4
+	requires_inner
 }
 
 run() {
-	image_new
-	loop_on /mnt/image off
-	fs_new ext4 $LOOP $INNER -b 4096
-	fillpat -l 256k $INNER/data
-	sync
+	inner_new off
 	loop_switch on
 	store_race $INNER/data 256k "sh=$HOLD disk" "sh=$RELEASE disk"
 	info "the program: $(</run/store.how)"
@@ -33,9 +27,6 @@ run() {
 }
 
 verify() {
-	image_again
-	loop_on /mnt/image on
-	mkdir -p $INNER
-	mount -t ext4 $LOOP $INNER
+	inner_again on
 	expect_pages "data after the power cut" "$(pagecheck -g 1 $INNER/data)" old
 }
