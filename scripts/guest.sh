@@ -32,6 +32,7 @@ accelerator=''
 boot_limit=''     # seconds of silence in which a guest that boots is given up
 phase_limit=''    # seconds for a phase, on the host's clock
 guest_pid='' peer_pid=''  # QEMU, while it runs
+peer_exit=0       # exit code of the peer's QEMU
 
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
@@ -116,7 +117,8 @@ start_peer() {
 end_peer() {
 	if [[ $peer_pid ]]; then
 		kill -9 "$peer_pid" 2>/dev/null || true
-		wait "$peer_pid" 2>/dev/null || true
+		peer_exit=0
+		wait "$peer_pid" 2>/dev/null || peer_exit=$?
 		peer_pid=''
 		cat "$log.peer" >>"$log" 2>/dev/null || true
 		rm -f "$log.peer"
@@ -201,6 +203,39 @@ run_phase() {
 	done
 	cat "$log.$phase" >>"$log" 2>/dev/null || true
 	rm -f "$log.$phase"
+}
+
+# run_phases RESULT: all guests of the scenario; RESULT as in wait_guest.
+run_phases() {
+	local phase
+	for phase in run verify; do
+		run_phase "$phase" "$1"
+		if [[ ${!1} != exit* ]] || ! grep -q "@@CUT $scenario" "$log"; then
+			break
+		fi
+		if [[ $phase == run ]]; then
+			progress_line "power cut, booting again"
+		fi
+	done
+}
+
+# new_run: new disks, and nothing in the log and in the directories that were there before.
+new_run() {
+	rm -rf "$out" "$results/$scenario.verdict" "$log".{run,verify,peer} "$run_directory"/vd?
+	mkdir -p "$out"
+	: >"$log"
+	new_disks "$run_directory"
+}
+
+# qemu_crashed OUTCOME: QEMU was ended by SIGILL, SIGABRT, SIGBUS, SIGFPE or SIGSEGV before there
+# was a verdict, or the QEMU of the peer was. That is a fault of the emulator, whatever the guest
+# does (1 of some 2000 guests, by SIGSEGV), and says nothing of the kernel.
+qemu_crashed() {
+	local crash='^exit (132|134|135|136|139)$'
+	if [[ "exit $peer_exit" =~ $crash ]]; then
+		return 0
+	fi
+	[[ $1 =~ $crash ]] && ! grep -q "@@VERDICT $scenario " "$log"
 }
 
 # first_complaint EXPECTED: prints the first line of the log with which the kernel complains and
@@ -320,29 +355,26 @@ main() {
 	# One run at a time of the same kernel and scenario.
 	exec 9>"$run_directory/lock"
 	flock -n 9 || die "$kernel/$scenario is running already (lock $run_directory/lock)"
-	rm -rf "$out" "$results/$scenario.verdict" "$log".{run,verify,peer}
-	mkdir -p "$out"
-	: >"$log"
+	rm -f "$log.crash"
+	new_run
 	make_initramfs
 	trap cleanup EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 
-	new_disks "$run_directory"
 	if [[ $quiet ]]; then
 		accelerator=$(find_accelerator "$run_directory" 2>/dev/null)
 	else
 		accelerator=$(find_accelerator "$run_directory")
 	fi
-	for phase in run verify; do
-		run_phase "$phase" outcome
-		if [[ $outcome != exit* ]] || ! grep -q "@@CUT $scenario" "$log"; then
-			break
-		fi
-		if [[ $phase == run ]]; then
-			progress_line "power cut, booting again"
-		fi
-	done
+	run_phases outcome
+	if qemu_crashed "$outcome"; then
+		echo "   $kernel/$scenario: QEMU crashed ($outcome, the peer's $peer_exit)," \
+			"once more with new disks; the consoles: ${log#"$ROOT/"}.crash"
+		mv "$log" "$log.crash"
+		new_run
+		run_phases outcome
+	fi
 	judge "$outcome"
 }
 

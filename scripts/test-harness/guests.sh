@@ -19,23 +19,63 @@ guest_hangs() {
 		$out == *'hang'* ]] || fail "$out"
 }
 
+# fake_kernel: a build directory of a kernel, $tmp/kernel, that the fake QEMU of a row "boots".
+fake_kernel() {
+	mkdir -p "$tmp/kernel/arch/x86/boot" "$tmp/kernel/mods/lib/modules/6.1" "$project/build/6.1"
+	: >"$tmp/kernel/arch/x86/boot/bzImage"
+	: >"$project/build/6.1/initramfs-kernel.cpio.gz"
+}
+
+# run_guest_faked: the scenario boot on the fake kernel; exit code and output of guest.sh.
+run_guest_faked() {
+	BASE=6.1 faked "$project/scripts/guest.sh" -k "$tmp/kernel" -s boot 2>&1 </dev/null
+}
+
+# A QEMU that crashes is started once more; the second crash is a failure, and a guest that
+# has told its verdict is not started again.
+qemu_crash() {
+	local out code=0 console
+	new_project
+	fake_kernel
+	export GUEST_ACCEL=tcg
+	console='for w; do case $w in file:*vd?*) ;; file:*) c=${w#file:} ;; esac; done'
+	fake qemu-system-x86_64 "$console" "echo x >>'$tmp/called'" \
+		"[ \"\$(wc -l <'$tmp/called')\" = 1 ] && kill -SEGV \$\$" \
+		'echo "@@VERDICT boot pass" >"$c"'
+	out=$(run_guest_faked) || code=$?
+	((code == 0)) || fail "exit code $code: $out"
+	[[ $out == *'QEMU crashed (exit 139, the peer'* ]] || fail "$out"
+	(($(wc -l <"$tmp/called") == 2)) || fail "started $(wc -l <"$tmp/called") times"
+
+	: >"$tmp/called"
+	fake qemu-system-x86_64 "echo x >>'$tmp/called'" 'kill -SEGV $$'
+	out=$(run_guest_faked) && fail "a QEMU that always crashes passes: $out"
+	[[ $out == *'QEMU with exit code 139'* ]] || fail "$out"
+	(($(wc -l <"$tmp/called") == 2)) || fail "started $(wc -l <"$tmp/called") times"
+
+	: >"$tmp/called"
+	fake qemu-system-x86_64 "$console" "echo x >>'$tmp/called'" \
+		'echo "@@VERDICT boot fail by itself" >"$c"' 'kill -SEGV $$'
+	out=$(run_guest_faked) && fail "a failure is lost: $out"
+	[[ $out == *'by itself'* ]] || fail "$out"
+	(($(wc -l <"$tmp/called") == 1)) || fail "started $(wc -l <"$tmp/called") times"
+}
+
 # QEMU is aborted in the trial boot with KVM, and in each guest after it. That gives a verdict,
 # and not a word from bash.
 kvm_trial() {
-	local out code=0 kernel=$tmp/kernel library=$project/scripts/lib-guest.sh
+	local out code=0 library=$project/scripts/lib-guest.sh
 	new_project
 	: >"$tmp/kvm"
 	sed -i "s,/dev/kvm,$tmp/kvm,g" "$library"
 	grep -q "$tmp/kvm" "$library" || fail "lib-guest.sh does not look at /dev/kvm"
-	mkdir -p "$kernel/arch/x86/boot" "$kernel/mods/lib/modules/6.1" "$project/build/6.1"
-	: >"$kernel/arch/x86/boot/bzImage"
-	: >"$project/build/6.1/initramfs-kernel.cpio.gz"
+	fake_kernel
 	# With core files, timeout says more of a program that was aborted.
 	cd "$tmp" || exit
 	ulimit -c unlimited 2>/dev/null || true
 	# shellcheck disable=SC2016 # for the fake program
 	fake qemu-system-x86_64 "echo \"\$*\" >>'$tmp/called'" 'kill -ABRT $$'
-	out=$(BASE=6.1 faked env -u GUEST_ACCEL "$project/scripts/guest.sh" -k "$kernel" -s boot \
+	out=$(BASE=6.1 faked env -u GUEST_ACCEL "$project/scripts/guest.sh" -k "$tmp/kernel" -s boot \
 		2>&1 </dev/null) || code=$?
 	grep -q -- '-accel kvm' "$tmp/called" || fail "no trial boot: $out"
 	grep -q -- '-accel tcg' "$tmp/called" || fail "no guest after the trial: $out"
@@ -89,6 +129,7 @@ build_progress() {
 guests_rows() {
 	check guest-ends guest_ends
 	check guest-hangs guest_hangs
+	check qemu-crash qemu_crash
 	check kvm-trial kvm_trial
 	check demo-table demo_table
 	check verdicts verdicts
