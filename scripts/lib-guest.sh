@@ -44,6 +44,9 @@ find_kernel() {
 		image=$(compgen -G "$BUILD/debimg/boot/vmlinuz-*" | head -n 1) || true
 		if [[ $image ]]; then
 			modules=$BUILD/debimg
+			if [[ -e $BUILD/debimg/boot/vmlinux ]]; then
+				image=$BUILD/debimg/boot/vmlinux
+			fi
 		else
 			# There is no Debian image of every base: stock with the lean configuration.
 			directory=$BUILD/stock-lean

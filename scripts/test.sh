@@ -37,9 +37,11 @@ test_scenario() {
 }
 
 # guests_to_run KERNEL...: prints a line "KERNEL SCENARIO" for each guest. A stock kernel does
-# not run the scenarios that it passes unless the user asked for it.
+# not run the scenarios that it passes, and of a scenario with variants for filesystems only the
+# first one, unless the user asked for it.
 guests_to_run() {
-	local kernel scenario names patterns
+	local kernel scenario names patterns file
+	local -A shown=()
 	read -ra patterns <<<"${SCENARIO:-}"
 	names=$(scenarios "${patterns[@]}") || exit
 	for kernel; do
@@ -50,6 +52,13 @@ guests_to_run() {
 				if [[ ! ${SCENARIO:-}${KERNEL:-} ]]; then
 					continue
 				fi
+				;;
+			stock-fail)
+				file=$(scenario_file "$scenario")
+				if [[ ! ${SCENARIO:-}${KERNEL:-} && ${shown[$file]:-} ]]; then
+					continue
+				fi
+				shown[$file]=1
 				;;
 			esac
 			echo "$kernel $scenario"

@@ -14,7 +14,12 @@ SCENARIO=${SCENARIO:-none}
 VERDICT_FILE=/run/verdict
 
 # param NAME: prints the value of pw.NAME= on the kernel's command line.
-param() { sed -n "s/.*\bpw\.$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
+COMMAND_LINE=" $(</proc/cmdline)"
+param() {
+	if [[ $COMMAND_LINE =~ \ pw\.$1=([^ ]*) ]]; then
+		echo "${BASH_REMATCH[1]}"
+	fi
+}
 
 # choose_variant FILE: after FILE was sourced, sets FS to the filesystem of this variant of it
 # (empty if it has none). There NAME_xfs=value counts instead of NAME=value on xfs.

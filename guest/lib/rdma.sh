@@ -62,10 +62,13 @@ rdma_new() {
 rdma_active() { [[ $(rdma link show rdma0/1 2>/dev/null) == *'state ACTIVE'* ]]; }
 
 # rdma_seconds: prints how long RDMA and sync run before the power cut;
-# GUEST_CMDLINE=pw.rdma=N changes it.
+# GUEST_CMDLINE=pw.rdma=N changes it. A stock kernel fails at the first sync.
 rdma_seconds() {
 	local seconds
 	seconds=$(param rdma)
+	if [[ ! $seconds ]] && ! is_patched; then
+		seconds=12
+	fi
 	whole_duration "${seconds:-$RDMA_SECONDS}"
 }
 
