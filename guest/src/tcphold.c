@@ -9,6 +9,7 @@
  *	hold     do not even read it: the client is stuck in the middle of a message, its
  *	         socket buffers full
  *	swallow  read it and drop it, like a server that gets a request and then crashes
+ *	cut      cut all connections, and treat the data of new ones as before
  *	drop     cut all connections, and pass the data of new ones
  *
  * The proxy knows the records of ONC RPC by their transaction number. When it has swallowed
@@ -188,11 +189,12 @@ static void read_command(void)
 		state = HOLD;
 	} else if (!strcmp(line, "swallow")) {
 		state = SWALLOW;
-	} else if (!strcmp(line, "drop")) {
+	} else if (!strcmp(line, "cut") || !strcmp(line, "drop")) {
 		for (i = 0; i < MAX_CONNECTIONS; i++)
 			if (connections[i].client >= 0)
 				reset_connection(&connections[i]);
-		state = PASS;
+		if (!strcmp(line, "drop"))
+			state = PASS;
 	} else {
 		die("unknown command '%s'", line);
 	}
