@@ -21,7 +21,7 @@ start_pinned() {
 # As steps of pinrace: wait for the order go NAME.
 pause() { echo "sh=touch /run/$1.ready; until [ -e /run/$1.go ]; do sleep 0.1; done"; }
 await_pause() {
-	wait_for 60 test -e "/run/$1.ready" || fail "error: $(cat "/run/$1")"
+	wait_for 60 test -e "/run/$1.ready" || fail "error: not $1.ready: $(cat "/run/${1%.*}")"
 }
 go() { touch "/run/$1.go"; }
 

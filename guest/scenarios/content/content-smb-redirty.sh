@@ -31,15 +31,19 @@ run() {
 	proxy_new 1445 445
 	smb_mount sign,hard
 	fillpat -l 4k /mnt/data
-	head -c 4096 /dev/zero >/run/zero
+	printf '%4096s' '' >/run/new
 	sync
+	mkfifo /run/go
+	# It flushes the file when it closes it, and starts no programs, which would do so, too.
+	bash -c 'exec 5<>/mnt/data; : >/run/open; read -r </run/go; printf %4096s "" >&5
+		exec 5>&-; : >/run/second' &
+	wait_for 60 test -e /run/open || fail "error: no second program"
 	pinrace -f /mnt/data -l 4k dirty=1 "$PROXY_SWALLOW" 'fsync&' wb 'sh=touch /run/sent' join \
 		>/run/first 2>&1 &
 	wait_for 60 test -e /run/sent || fail "error: $(cat /run/first)"
-	# It flushes the file when it closes it.
-	bash -c 'dd if=/run/zero of=/mnt/data bs=4k conv=notrunc status=none && touch /run/second' &
+	echo >/run/go
 	wait_for 60 flush_waits || fail "error: no flush"
 	sh -c "${PROXY_DROP#sh=}"
 	wait_for 10 ended || fail "no flush ends: $(cat /run/first)"
-	cmp /run/zero /export/data || fail "the server does not have the new data"
+	cmp /run/new /export/data || fail "the server does not have the new data"
 }

@@ -49,11 +49,13 @@ run() {
 	dm_hold source
 	no_bounce_memory 100
 	mark_bounced
-	sh /run/proxy.sh swallow
-	start_pinned full /mnt/full 32k read dirty=1 'fsync&' wb 'sh=touch /run/full.sent' join
-	wait_for 60 test -e /run/full.sent || fail "error: $(cat /run/full)"
-	start_pinned again /mnt/again 4k dirty=1 'fsync&' wb 'sh=touch /run/again.sent' join
-	wait_for 60 test -e /run/again.sent || fail "error: $(cat /run/again)"
+	# Both files are open before the server is gone.
+	start_pinned again /mnt/again 4k dirty=1 "$(pause again)" 'fsync&' wb "$(pause again.sent)" join
+	await_pause again
+	start_pinned full /mnt/full 32k read dirty=1 "$PROXY_SWALLOW" 'fsync&' wb "$(pause full)" join
+	await_pause full
+	go again
+	await_pause again.sent
 	expect_bounced 8 exactly
 
 	FAILED=$(bounce_failures)
@@ -67,6 +69,8 @@ run() {
 	fi
 
 	sh /run/proxy.sh drop
+	go full
+	go again.sent
 	wait_for 60 synced full again || fail "fsync hangs: $(cat /run/full /run/again)"
 	expect_bounced 17
 	expect_pages "data on the server" "$(pagecheck -g 1 /export/full /export/again)" old
