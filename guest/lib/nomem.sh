@@ -86,7 +86,7 @@ inner_at_ext4() {
 inner_at_btrfs() {
 	local chunk
 	btrfs inspect-internal dump-tree -t chunk /dev/mapper/inner >/run/chunks
-	chunk=$(awk '/ length .* type / { len = ($5 == "DATA|single") ? $2 : 0 }
+	chunk=$(awk '$1 == "length" { len = ($8 == "DATA|single") ? $2 : 0 }
 		/stripe 0 devid 1 offset/ && len { print $6, len }' /run/chunks)
 	[[ $chunk =~ ^([0-9]+)\ ([0-9]+)$ ]] || fail "error: chunks of btrfs: '$chunk'"
 	INNER_AT=${BASH_REMATCH[1]} INNER_LEN=${BASH_REMATCH[2]}
