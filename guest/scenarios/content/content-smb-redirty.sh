@@ -24,6 +24,16 @@ flush_waits() {
 	done
 	return 1
 }
+# items_locked: prints how many work items wait for the lock of a page to send it again.
+items_locked() {
+	local stack n=0
+	for stack in /proc/[0-9]*/stack; do
+		if grep -qs cifs_writev_ "$stack" && grep -qs folio_lock "$stack"; then
+			n=$((n + 1))
+		fi
+	done
+	echo $n
+}
 ended() { grep -qx 'fsync ok' /run/first && [[ -e /run/second ]]; }
 
 run() {
@@ -44,6 +54,6 @@ run() {
 	echo >/run/go
 	wait_for 60 flush_waits || fail "error: no flush"
 	sh -c "${PROXY_DROP#sh=}"
-	wait_for 10 ended || fail "no flush ends: $(cat /run/first)"
+	wait_for 10 ended || fail "no flush ends, $(items_locked) work items wait for a lock"
 	cmp /run/new /export/data || fail "the server does not have the new data"
 }
