@@ -35,8 +35,13 @@ synced() {
 
 # copies_wait N: at least N tasks wait for copies.
 copies_wait() {
-	(($(grep -lsE 'writeback_bounce_page|__blk_bounce_pinned' /proc/[0-9]*/task/*/stack |
-		wc -l) >= $1))
+	local stack n=0
+	for stack in /proc/[0-9]*/task/*/stack; do
+		if grep -qsE 'writeback_bounce_page|__blk_bounce_pinned' "$stack"; then
+			n=$((n + 1))
+		fi
+	done
+	((n >= $1))
 }
 
 # pinned_end: ends all that start_pinned has started.
