@@ -76,7 +76,7 @@ static pid_t sync_tid;
 static int sync_error;
 static bool sync_done;
 static const char *sync_call;	/* fsync, msync or splice */
-static const char *splice_out;
+static int splice_fd;
 
 static void msleep(unsigned int ms)
 {
@@ -197,21 +197,21 @@ static int splice_file(void)
 	loff_t pos = race.offset;
 	uint64_t left = race.len;
 	ssize_t in, out;
-	int pipe_fd[2], fd = open(splice_out, O_WRONLY | O_CREAT | O_DIRECT, 0644);
+	int pipe_fd[2];
 
-	if (fd < 0 || pipe(pipe_fd) || fcntl(pipe_fd[1], F_SETPIPE_SZ, (int)race.len) < 0)
-		die("%s and a pipe: %m", splice_out);
+	if (pipe(pipe_fd) || fcntl(pipe_fd[1], F_SETPIPE_SZ, (int)race.len) < 0)
+		die("a pipe: %m");
 	while (left) {
 		in = splice(race.fd, &pos, pipe_fd[1], NULL, left, 0);
 		if (in <= 0)
 			return -1;
 		for (left -= in; in > 0; in -= out) {
-			out = splice(pipe_fd[0], NULL, fd, NULL, in, 0);
+			out = splice(pipe_fd[0], NULL, splice_fd, NULL, in, 0);
 			if (out <= 0)
 				return -1;
 		}
 	}
-	return close(fd);
+	return close(splice_fd);
 }
 
 /* Returns 0 or errno. */
@@ -416,7 +416,6 @@ static void do_step(const char *step)
 	} else if (!strcmp(step, "fsync&") || !strcmp(step, "msync&")) {
 		step_start_sync(call);
 	} else if (!strncmp(step, "splice&=", 8)) {
-		splice_out = argument;
 		step_start_sync("splice");
 	} else if (!strcmp(step, "wb")) {
 		step_writeback(0);
@@ -444,6 +443,16 @@ static void do_step(const char *step)
 	} else {
 		die("unknown step '%s'", step);
 	}
+}
+
+/* Before the first step, which may hold the server of the file. */
+static void open_splice(const char *step)
+{
+	if (strncmp(step, "splice&=", 8))
+		return;
+	splice_fd = open(step + 8, O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0644);
+	if (splice_fd < 0)
+		die("%s: %m", step + 8);
 }
 
 static void add_range(char *text)
@@ -512,6 +521,8 @@ int main(int argc, char **argv)
 	race.fd = open(race.file, O_RDONLY);
 	if (race.fd < 0)
 		die("%s: %m", race.file);
+	for (int i = optind; i < argc; i++)
+		open_splice(argv[i]);
 	for (; optind < argc; optind++)
 		do_step(argv[optind]);
 	return 0;

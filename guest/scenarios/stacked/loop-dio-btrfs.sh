@@ -8,6 +8,7 @@
 DESC="ext4 on a loop device with direct I/O on btrfs, a direct read lands, power cut"
 TIMEOUT=120
 STOCK=fail
+ONLY="6.1"
 
 # shellcheck source=guest/lib/stacked.sh
 . /proj/guest/lib/stacked.sh

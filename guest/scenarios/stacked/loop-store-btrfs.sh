@@ -8,6 +8,7 @@
 DESC="a loop device on btrfs is switched to direct I/O, stores during fsync, power cut"
 TIMEOUT=120
 STOCK=fail
+ONLY="6.1"
 
 # shellcheck source=guest/lib/stacked.sh
 . /proj/guest/lib/stacked.sh

@@ -9,6 +9,7 @@
 DESC="RAID 1 with one member that checksums: no error, equal mirrors"
 TIMEOUT=120
 STOCK=fail
+ONLY="6.1"
 
 requires() {
 	need_cmd dmsetup mdadm

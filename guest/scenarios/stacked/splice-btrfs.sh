@@ -8,6 +8,7 @@
 DESC="splice of a mapped file to an O_DIRECT file of btrfs, a direct read lands"
 TIMEOUT=120
 STOCK=fail
+ONLY="6.1"
 
 requires() {
 	need_cmd dmsetup

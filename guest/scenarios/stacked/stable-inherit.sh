@@ -2,17 +2,21 @@
 # shellcheck shell=bash disable=SC2034
 # A device made of other devices or files asks for stable pages (queue/stable_writes) if one of
 # these does and gets the pages themselves.
-# Stock: md, dm-writecache and loop do not ask. Patched: they do.
+# dm-crypt asks if its cipher reads the data more than once.
+# Stock: md, dm-writecache, dm-crypt and loop do not ask. Patched: they do.
 DESC="queue/stable_writes of md, device mapper and loop is that of the layer below"
 TIMEOUT=120
 STOCK=fail
+ONLY="6.1"
+# The self-tests of Adiantum take a minute in an emulated machine.
+CMDLINE="cryptomgr.notests=1"
 
 # shellcheck source=guest/lib/stacked.sh
 . /proj/guest/lib/stacked.sh
 
 requires() {
 	need_cmd dmsetup mdadm losetup chattr
-	need_mod loop raid0 raid1 raid456 dm-writecache
+	need_mod loop raid0 raid1 raid456 dm-writecache dm-crypt adiantum nhpoly1305 chacha_generic
 	requires_fs ext4 btrfs
 }
 
@@ -50,6 +54,13 @@ check_dm() {
 	dm_new cached "0 131072 writecache s /dev/mapper/plain /dev/mapper/needs 4096 0"
 	expect_stable 1 "dm-writecache" /dev/mapper/cached
 	dmsetup remove cached
+}
+
+# check_crypt 0|1 CIPHER: a cipher with a key of 32 bytes.
+check_crypt() {
+	dm_new crypt "0 131072 crypt $2 $(printf '%064d' 1) 0 /dev/mapper/plain 0"
+	expect_stable "$1" "dm-crypt, $2" /dev/mapper/crypt
+	dmsetup remove crypt
 }
 
 # check_loop 0|1 WHAT FILE: with direct I/O, and never without.
@@ -95,6 +106,9 @@ run() {
 	dm_linear large /dev/vda 192 256
 	check_md
 	check_dm
+	modprobe -a adiantum nhpoly1305 chacha_generic
+	check_crypt 0 aes-xts-plain64
+	check_crypt 1 xchacha12,aes-adiantum-plain64
 	check_loops
 	[[ ! $WRONG ]] || fail "wrong: $WRONG"
 }

@@ -9,6 +9,7 @@
 DESC="ext4 on a file of btrfs behind LIO, pages change during fsync, power cut"
 TIMEOUT=150
 STOCK=fail
+ONLY="6.1"
 
 # shellcheck source=guest/lib/stacked.sh
 . /proj/guest/lib/stacked.sh
