@@ -199,19 +199,18 @@ crypt_mount() {
 	[[ $CRYPT_ID ]] || fail "error: no key"
 }
 
-# crypt_race: for each of 16 files, a direct read holds its only page. Device mapper has a work item
-# submit it when it is released, and it lands there, as the source is in memory. The machine has
-# one CPU, which runs one such work item at a time, and none as long as a real-time task runs. So
-# fsync() takes the hash of the page first, then the read lands, and then the page is encrypted.
+# adiantum_race: for each of 16 files in /mnt/dir, a direct read holds its only page. Device mapper
+# has a work item submit it when it is released, and it lands there, as the source is in memory. The
+# machine has one CPU, which runs one such work item at a time, and none as long as a real-time task
+# runs. So fsync() takes the hash of the page first, then the read lands, and then the page is
+# encrypted.
 CRYPT_FILES=$(seq -f '/mnt/dir/%g' 16)
-crypt_race() {
-	local file policy="set_encpolicy -v 2 -c Adiantum -n Adiantum -f 0x3 $CRYPT_ID"
+adiantum_race() {
+	local file
 	modprobe brd rd_nr=1 rd_size=1024
 	wait_for 10 test -b /dev/ram0 || fail "error: no /dev/ram0"
 	fillpat -w S -l 4k /dev/ram0
 	dm_linear source /dev/ram0
-	mkdir /mnt/dir
-	xfs_io -c "$policy" /mnt/dir || fail "error: no policy"
 	# shellcheck disable=SC2086 # a list
 	fillpat -l 4k $CRYPT_FILES
 	grep -q '^driver.*adiantum(cryptd(' /proc/crypto || fail "error: Adiantum without cryptd"
@@ -223,6 +222,14 @@ crypt_race() {
 			fsync reap | tee /run/race
 		grep -qx 'fsync ok' /run/race || fail "$(cat /run/race)"
 	done
+}
+
+# crypt_race: the same in an encrypted directory.
+crypt_race() {
+	local policy="set_encpolicy -v 2 -c Adiantum -n Adiantum -f 0x3 $CRYPT_ID"
+	mkdir /mnt/dir
+	xfs_io -c "$policy" /mnt/dir || fail "error: no policy"
+	adiantum_race
 }
 
 # crypt_check: after a power cut, all that is in a file was written by the program or a read.

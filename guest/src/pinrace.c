@@ -44,6 +44,8 @@
 #include <limits.h>
 #include <linux/dm-ioctl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -77,6 +79,7 @@ static int sync_error;
 static bool sync_done;
 static const char *sync_call;	/* fsync, msync or splice */
 static int splice_fd;
+static sem_t splice_ready, splice_go;
 
 static void msleep(unsigned int ms)
 {
@@ -245,7 +248,9 @@ static void step_start_sync(const char *call)
 	sync_call = call;
 	sync_done = false;
 	sync_tid = 0;
-	if (pthread_create(&sync_thread, NULL, sync_main, NULL))
+	if (*call == 's')
+		sem_post(&splice_go);
+	else if (pthread_create(&sync_thread, NULL, sync_main, NULL))
 		die("no thread");
 }
 
@@ -445,14 +450,29 @@ static void do_step(const char *step)
 	}
 }
 
-/* Before the first step, which may hold the server of the file. */
-static void open_splice(const char *step)
+/*
+ * The output of splice is open before the first step, which may hold its server, and in the
+ * thread only: see main().
+ */
+static void *splice_main(void *out)
+{
+	if (unshare(CLONE_FILES))
+		die("unshare: %m");
+	splice_fd = open(out, O_WRONLY | O_CREAT | O_DIRECT, 0644);
+	if (splice_fd < 0)
+		die("%s: %m", (char *)out);
+	sem_post(&splice_ready);
+	sem_wait(&splice_go);
+	return sync_main(NULL);
+}
+
+static void open_splice(char *step)
 {
 	if (strncmp(step, "splice&=", 8))
 		return;
-	splice_fd = open(step + 8, O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0644);
-	if (splice_fd < 0)
-		die("%s: %m", step + 8);
+	if (pthread_create(&sync_thread, NULL, splice_main, step + 8))
+		die("no thread");
+	sem_wait(&splice_ready);
 }
 
 static void add_range(char *text)
