@@ -90,7 +90,7 @@ no_guard_tags() {
 }
 
 # fault_random SECONDS: allocations fail at random: soakfs says when, on ext4 and XFS; and on all
-# three filesystems one of three copies for writeback finds no memory but the reserve.
+# filesystems one of three copies for writeback finds no memory but the reserve.
 fault_random() {
 	local fs with_faults=() count
 	no_guard_tags

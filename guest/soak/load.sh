@@ -99,12 +99,13 @@ soak_nuisances() {
 	done
 }
 soak_nuisance() {
-	case $((RANDOM % 10)) in
+	case $((RANDOM % 11)) in
 	0) echo 1 >/proc/sys/vm/drop_caches ;;
 	1) echo 3 >/proc/sys/vm/drop_caches ;;
 	2) echo 1 >/proc/sys/vm/compact_memory ;;
 	3 | 4 | 5) soak_remount "${FSES[RANDOM % ${#FSES[@]}]}" ;;
 	6) sync ;;
+	7) soak_freeze "${FSES[RANDOM % ${#FSES[@]}]}" ;;
 	*) echo "$((RANDOM % 16 + 1))M" >/run/cg/soak/memory.reclaim 2>/dev/null ;;
 	esac
 }
@@ -112,10 +113,17 @@ soak_nuisance() {
 # soak_remount FS: with other options, or read-only, which is refused as files are open.
 soak_remount() {
 	case $1 in
-	ext4) mount -o "remount,commit=$((RANDOM % 9 + 1))" /mnt/ext4 ;;
+	ext4 | loop) mount -o "remount,commit=$((RANDOM % 9 + 1))" "/mnt/$1" ;;
 	btrfs) mount -o "remount,compress=$(random_of zstd lzo zlib no)" /mnt/btrfs ;;
 	xfs) mount -o remount,ro /mnt/xfs 2>/dev/null && mount -o remount,rw /mnt/xfs ;;
 	esac
+}
+
+# soak_freeze FS: for half a second; reads land meanwhile.
+soak_freeze() {
+	fsfreeze --freeze "/mnt/$1" || return 0
+	sleep 0.5
+	fsfreeze --unfreeze "/mnt/$1"
 }
 
 # soak_end_nuisances: a nuisance that does not end is a hang, too.

@@ -6,6 +6,26 @@
 # $BELOW[FS] is the device that notices a change of data; a filesystem is on /dev/mapper/cut-FS.
 declare -gA BELOW=()
 
+# fs_type FS: prints the type of a filesystem: "loop" is ext4 in a file of another btrfs.
+fs_type() {
+	if [[ $1 == loop ]]; then
+		echo ext4
+	else
+		echo "$1"
+	fi
+}
+
+# soak_loop: makes /dev/loop0, which writes directly to a file of btrfs on /srv/outer. That is
+# mounted all the time, so that btrfs notices a change of data; only what is on the loop device
+# is cut off.
+soak_loop() {
+	modprobe loop
+	dm_linear outer /dev/vda 2048 512
+	fs_new btrfs /dev/mapper/outer /srv/outer
+	dd if=/dev/zero of=/srv/outer/image bs=1M count=256 conv=fsync status=none
+	losetup --direct-io=on -b 4096 /dev/loop0 /srv/outer/image
+}
+
 soak_devices() {
 	local fs
 	modprobe -a dm-delay dm-flakey
@@ -19,11 +39,14 @@ soak_devices() {
 	dif_new 320 delay=1 max_queue=2
 	dm_new delayed "0 $((512 * 2048)) delay\
  /dev/vda $((256 * 2048)) 0 /dev/vda $((256 * 2048)) 20"
-	BELOW=([ext4]=$CHECKER [xfs]=$DIF [btrfs]=/dev/mapper/delayed)
+	BELOW=([ext4]=$CHECKER [xfs]=$DIF [btrfs]=/dev/mapper/delayed [loop]=/dev/loop0)
+	if [[ " ${FSES[*]} " == *' loop '* ]]; then
+		soak_loop
+	fi
 	for fs in "${FSES[@]}"; do
 		dm_new "cut-$fs" "$(soak_table "$fs" linear)"
 		want_stable "/dev/mapper/cut-$fs"
-		fs_new "$fs" "/dev/mapper/cut-$fs" "/mnt/$fs"
+		fs_new "$(fs_type "$fs")" "/dev/mapper/cut-$fs" "/mnt/$fs"
 		soakfs "/run/log-$fs" new "$seed"
 		soakfs "/run/log-$fs" check "/mnt/$fs" || fail "new files: soakfs"
 		umount "/mnt/$fs"

@@ -98,7 +98,7 @@ soak_for() {
 soak_mount() {
 	local fs
 	for fs in "${FSES[@]}"; do
-		mount -t "$fs" "/dev/mapper/cut-$fs" "/mnt/$fs" ||
+		mount -t "$(fs_type "$fs")" "/dev/mapper/cut-$fs" "/mnt/$fs" ||
 			soak_fail "round $round: $fs cannot be mounted"
 	done
 }
@@ -163,7 +163,7 @@ soak_round() {
 # fsck_of FS: without repair.
 fsck_of() {
 	case $1 in
-	ext4) e2fsck -fn /dev/mapper/cut-ext4 ;;
+	ext4 | loop) e2fsck -fn "/dev/mapper/cut-$1" ;;
 	xfs) xfs_repair -n /dev/mapper/cut-xfs ;;
 	btrfs) btrfs check /dev/mapper/cut-btrfs ;;
 	esac
@@ -171,14 +171,17 @@ fsck_of() {
 
 # soak_fsck: the filesystems and the devices below them are in order.
 soak_fsck() {
-	local fs lines
+	local fs lines directory
 	soak_mount
 	soak_check
-	if mountpoint -q /mnt/btrfs; then
-		btrfs scrub start -B -R /mnt/btrfs >/run/scrub 2>&1 || [[ $only == kernel ]] ||
-			soak_fail "scrub: $(grep -i error /run/scrub | tr '\n' ' ')"
-		cat /run/scrub
-	fi
+	for directory in /mnt/btrfs /srv/outer; do
+		if mountpoint -q $directory; then
+			btrfs scrub start -B -R $directory >/run/scrub 2>&1 ||
+				[[ $only == kernel ]] ||
+				soak_fail "scrub: $(grep -i error /run/scrub | tr '\n' ' ')"
+			cat /run/scrub
+		fi
+	done
 	soak_umount
 	for fs in "${FSES[@]}"; do
 		fsck_of "$fs" >/run/fsck 2>&1 || {

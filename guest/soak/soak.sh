@@ -10,14 +10,15 @@
 #                      of the kernel, or of fsck, caused by the series?
 #   pw.only=paths      of the part without memory only the failure of each single allocation
 #
-# Three filesystems are on devices that notice when data changes under way: btrfs; ext4 on
-# dm-integrity; XFS on a disk with protection information. On each of them soakfs (soakfs.c) writes
-# files whose every word can be judged, in all ways in which devices and the kernel write to mapped
-# files, while they are synced, truncated, punched, moved, forked; stress-ng works beside it in a
-# small memory cgroup; memory is reclaimed, options are changed by remount. After some time either
-# all is unmounted, or the power is cut for the disks (dm-flakey drops writes from one moment on),
-# and each page is checked. At the end: scrub, fsck, all blocks can be read, no pin is left. Then
-# the same with allocations that fail.
+# Four filesystems are on devices that notice when data changes under way: btrfs; ext4 on
+# dm-integrity; XFS on a disk with protection information; ext4 on a loop device with direct I/O on
+# btrfs (pw.fs=loop; not on 5.4). On each of them soakfs (soakfs.c) writes files whose every word can
+# be judged, in all ways in which devices and the kernel write to mapped files, while they are
+# synced, truncated, punched, moved, forked; stress-ng works beside it in a small memory cgroup;
+# memory is reclaimed, options are changed by remount, filesystems are frozen for a moment. After
+# some time either all is unmounted, or the power is cut for the disks (dm-flakey drops writes from
+# one moment on), and each page is checked. At the end: scrub, fsck, all blocks can be read, no pin
+# is left. Then the same with allocations that fail.
 DESC="half an hour of everything at once on ext4, XFS and btrfs; then without memory"
 TIMEOUT=600
 STOCK=fail
@@ -38,6 +39,9 @@ declare -gA soaks=()  # processes of soakfs, by filesystem
 read -ra FSES <<<"$(param fs | tr , ' ')"
 if ((${#FSES[@]} == 0)); then
 	FSES=(ext4 xfs btrfs)
+	if [[ $BASE != 5.4 ]]; then
+		FSES+=(loop)
+	fi
 fi
 
 # shellcheck source=guest/lib/rdma.sh
@@ -54,7 +58,8 @@ fi
 requires() {
 	need_cmd dmsetup soakfs stress-ng mkfs.ext4 mkfs.xfs mkfs.btrfs
 	need_mod dm-delay dm-flakey dm-integrity scsi_debug
-	requires_fs "${FSES[@]}"
+	need_cmd losetup fsfreeze
+	requires_fs ext4 xfs btrfs
 }
 
 # option NAME DEFAULT: prints pw.NAME.

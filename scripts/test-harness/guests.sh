@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2317,SC2154
+# shellcheck shell=bash disable=SC2317,SC2154,SC2016
 # Rows about guests, their results, and how far a build is.
 
 guest_ends() {
@@ -73,7 +73,6 @@ kvm_trial() {
 	# With core files, timeout says more of a program that was aborted.
 	cd "$tmp" || exit
 	ulimit -c unlimited 2>/dev/null || true
-	# shellcheck disable=SC2016 # for the fake program
 	fake qemu-system-x86_64 "echo \"\$*\" >>'$tmp/called'" 'kill -ABRT $$'
 	out=$(BASE=6.1 faked env -u GUEST_ACCEL "$project/scripts/guest.sh" -k "$tmp/kernel" -s boot \
 		2>&1 </dev/null) || code=$?
