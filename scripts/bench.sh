@@ -194,7 +194,8 @@ main() {
 	done
 	cases >"$tmp/cases"
 	figures "$runs" >"$tmp/figures"
-	awk -v runs="$runs" -f "$ROOT/scripts/bench-table.awk" "$tmp/figures" "$tmp/cases" \
+	awk -v runs="$runs" -v kib="$BASE_BENCH_KIB" -v bounce="$BASE_BENCH_BOUNCE" \
+		-f "$ROOT/scripts/bench-table.awk" "$tmp/figures" "$tmp/cases" \
 		>"$out/table.txt" || code=$?
 	cat "$out/table.txt"
 	exit "$code"
