@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pinrace -f FILE -l LEN [-o OFFSET] [-s SOURCE] [-r OFF:LEN]... [-R] [-H] STEP...
+ * pinrace -f FILE -l LEN [-o OFFSET] [-s SOURCE] [-r OFF:LEN]... [-n N] [-R] [-H] STEP...
  *
  * A device writes to a mapped file while the filesystem writes the file back. Maps FILE
  * shared (LEN bytes at OFFSET) and does the steps in order:
@@ -12,6 +12,7 @@
  *	            By default one read of all of it; -r gives ranges instead.
  *	            Position X of the file gets position X of the source.
  *	reap        wait until these reads are done; fails if one failed
+ *	pread       read the same ranges, one after the other, by pread()
  *	fsync       fsync FILE, print "fsync ok" or "fsync ERROR"
  *	msync       the same with msync
  *	fsync&      start the fsync in a thread of its own
@@ -34,9 +35,11 @@
  *	join        wait for the thread and print its result as above
  *	resume=NAME resume a device of device mapper, without the sleeps of a command
  *	unmap       unmap the file; no descriptor that can write is left then
+ *	close       close the last descriptor of the file
  *	sh=COMMAND  run a shell command; fails if the command fails
  *	msleep=MS
  *
+ * -n N: submit each of the reads N times
  * -R: the buffer of the direct read has the pages of the file in reverse order
  * -H: ask for huge pages in the mapping
  */
@@ -70,7 +73,7 @@ static struct {
 } race;
 
 static struct range { uint64_t offset, len; } ranges[MAX_RANGES];
-static int nr_ranges, in_flight;
+static int nr_ranges, copies = 1, in_flight;
 static aio_context_t aio;
 
 static pthread_t sync_thread;
@@ -119,11 +122,11 @@ static void step_dirty(unsigned int generation)
 static void step_read(void)
 {
 	struct iocb requests[MAX_RANGES];
-	int i, n;
+	int i, n, copy;
 
 	if (!race.source)
 		die("read: no source (-s)");
-	if (!aio && aio_setup(MAX_RANGES, &aio))
+	if (!aio && aio_setup(nr_ranges * copies, &aio))
 		die("io_setup: %m");
 	for (i = 0; i < nr_ranges; i++) {
 		requests[i] = aio_request(IOCB_CMD_PREAD, race.source_fd,
@@ -131,10 +134,28 @@ static void step_read(void)
 					  race.offset + ranges[i].offset);
 		requests[i].aio_data = i;
 	}
-	n = aio_submit(aio, requests, nr_ranges);
-	if (n != nr_ranges)
-		die("io_submit: %d of %d: %m", n, nr_ranges);
-	in_flight = n;
+	for (copy = 0; copy < copies; copy++) {
+		n = aio_submit(aio, requests, nr_ranges);
+		if (n != nr_ranges)
+			die("io_submit: %d of %d: %m", n, nr_ranges);
+		in_flight += n;
+	}
+}
+
+static void step_pread(void)
+{
+	ssize_t got;
+	int i;
+
+	if (!race.source)
+		die("pread: no source (-s)");
+	for (i = 0; i < nr_ranges; i++) {
+		got = pread(race.source_fd, race.buf + ranges[i].offset, ranges[i].len,
+			    race.offset + ranges[i].offset);
+		if (got != (ssize_t)ranges[i].len)
+			die("pread %d: %zd of %ju bytes: %m", i, got,
+			    (uintmax_t)ranges[i].len);
+	}
 }
 
 static void step_reap(void)
@@ -412,6 +433,8 @@ static void do_step(const char *step)
 		step_read();
 	} else if (!strcmp(step, "reap")) {
 		step_reap();
+	} else if (!strcmp(step, "pread")) {
+		step_pread();
 	} else if (!strcmp(step, "landed")) {
 		step_landed();
 	} else if (!strncmp(step, "changed=", 8)) {
@@ -438,6 +461,8 @@ static void do_step(const char *step)
 		step_join();
 	} else if (!strcmp(step, "unmap")) {
 		step_unmap();
+	} else if (!strcmp(step, "close")) {
+		close(race.fd);
 	} else if (!strncmp(step, "msleep=", 7)) {
 		msleep(atoi(argument));
 	} else if (!strncmp(step, "resume=", 7)) {
@@ -491,7 +516,7 @@ static void parse(int argc, char **argv)
 {
 	int letter;
 
-	while ((letter = getopt(argc, argv, "+f:l:o:s:r:RH")) != -1) {
+	while ((letter = getopt(argc, argv, "+f:l:o:s:r:n:RH")) != -1) {
 		if (letter == 'f')
 			race.file = optarg;
 		else if (letter == 'l')
@@ -506,12 +531,14 @@ static void parse(int argc, char **argv)
 			race.huge = true;
 		else if (letter == 'r')
 			add_range(optarg);
+		else if (letter == 'n')
+			copies = atoi(optarg);
 		else
 			exit(2);
 	}
 	if (!race.file || !race.len || optind == argc)
 		die("usage: pinrace -f FILE -l LEN [-o OFFSET] [-s SOURCE] [-r OFF:LEN]... "
-		    "[-R] [-H] STEP...");
+		    "[-n N] [-R] [-H] STEP...");
 	if (!nr_ranges)		/* direct I/O is in whole sectors */
 		ranges[nr_ranges++] = (struct range){ 0, race.len & ~511UL };
 }
