@@ -93,11 +93,13 @@ synced() { grep -qx 'fsync ok' "/run/$1"; }
 
 # waits_or_copied: the big fsync() sleeps until there are copies, or has made all of them.
 waits_or_copied() {
-	local stacks
-	mapfile -t stacks < <(grep -ls __blk_bounce_pinned /proc/[0-9]*/task/*/stack)
-	if ((${#stacks[@]})) && grep -qs io_schedule_timeout "${stacks[@]}"; then
-		return 0
-	fi
+	local stack
+	for stack in /proc/[0-9]*/task/*/stack; do
+		if grep -qs __blk_bounce_pinned "$stack" && grep -qs io_schedule_timeout "$stack"
+		then
+			return 0
+		fi
+	done
 	(($(bounced_since_mark) >= BIG_KIB / 4))
 }
 
