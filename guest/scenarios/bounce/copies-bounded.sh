@@ -95,8 +95,9 @@ synced() { grep -qx 'fsync ok' "/run/$1"; }
 waits_or_copied() {
 	local stack
 	for stack in /proc/[0-9]*/task/*/stack; do
-		if grep -qs __blk_bounce_pinned "$stack" && grep -qs io_schedule_timeout "$stack"
-		then
+		# Functions of the scheduler are not in this file
+		if grep -qs __blk_bounce_pinned "$stack" &&
+			grep -qs ') D ' "${stack%stack}stat"; then
 			return 0
 		fi
 	done
