@@ -26,7 +26,7 @@ main() {
 	load_base
 	read -ra patterns <<<"${SCENARIO:-}"
 	names=$(scenarios_of any "${patterns[@]}") || exit
-	printf '%-23s%-5s%-6s%6s  %s\n' NAME BASE STOCK TIME WHAT
+	printf '%-24s%-5s%-6s%6s  %s\n' NAME BASE STOCK TIME WHAT
 	awk -F '\t' '
 		FILENAME == ARGV[1] { wanted[$1]; next }
 		FILENAME == ARGV[2] { split($0, word, " "); seconds[word[1]] = word[2]; next }
@@ -44,7 +44,7 @@ main() {
 		$2 != shown { shown = $2; printf "\n%s/ %s\n", $2, about[$2] }
 		{
 			time = $1 in seconds ? seconds[$1] " s" : "-"
-			printf "%-23s%-5s%-6s%6s  %s\n", $1, $3, $4, time, $5
+			printf "%-24s%-5s%-6s%6s  %s\n", $1, $3, $4, time, $5
 		}' <(echo "$names") <(last_times) "$ROOT/guest/scenarios/GROUPS" <(scenario_table)
 }
 
