@@ -61,7 +61,8 @@ locked_begin() {
 
 # locked_still: the page is locked.
 locked_still() {
-	in_stack "$locker" fuse_wait_on_page_writeback || fail "error: the page is not locked any more"
+	in_stack "$locker" fuse_wait_on_page_writeback ||
+		fail "error: the page is not locked any more"
 }
 
 # locked_end: waits for the two tasks; call it when the daemon goes on.

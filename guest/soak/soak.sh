@@ -12,8 +12,8 @@
 #
 # Four filesystems are on devices that notice when data changes under way: btrfs; ext4 on
 # dm-integrity; XFS on a disk with protection information; ext4 on a loop device with direct I/O on
-# btrfs (pw.fs=loop; not on 5.4). On each of them soakfs (soakfs.c) writes files whose every word can
-# be judged, in all ways in which devices and the kernel write to mapped files, while they are
+# btrfs (pw.fs=loop; not on 5.4). On each of them soakfs (soakfs.c) writes files whose every word
+# can be judged, in all ways in which devices and the kernel write to mapped files, while they are
 # synced, truncated, punched, moved, forked; stress-ng works beside it in a small memory cgroup;
 # memory is reclaimed, options are changed by remount, filesystems are frozen for a moment. After
 # some time either all is unmounted, or the power is cut for the disks (dm-flakey drops writes from

@@ -74,8 +74,8 @@ kvm_trial() {
 	cd "$tmp" || exit
 	ulimit -c unlimited 2>/dev/null || true
 	fake qemu-system-x86_64 "echo \"\$*\" >>'$tmp/called'" 'kill -ABRT $$'
-	out=$(BASE=6.1 faked env -u GUEST_ACCEL "$project/scripts/guest.sh" -k "$tmp/kernel" -s boot \
-		2>&1 </dev/null) || code=$?
+	unset GUEST_ACCEL
+	out=$(run_guest_faked) || code=$?
 	grep -q -- '-accel kvm' "$tmp/called" || fail "no trial boot: $out"
 	grep -q -- '-accel tcg' "$tmp/called" || fail "no guest after the trial: $out"
 	if grep -E 'Abort|Killed|core dumped|line [0-9]+:' <<<"$out"; then

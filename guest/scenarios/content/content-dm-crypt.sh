@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
-# The same as content-fscrypt-FS, but dm-crypt encrypts the disk. It does so in the task that submits
-# the write (no_write_workqueue).
+# The same as content-fscrypt-FS, but dm-crypt encrypts the disk. It does so in the task that
+# submits the write (no_write_workqueue).
 # Stock: content that nobody has written. Patched: dm-crypt asks for stable pages, and pinned pages
 # are copied before.
 DESC="dm-crypt with Adiantum: reads land while fsync encrypts, power cut"

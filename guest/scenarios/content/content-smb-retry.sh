@@ -50,9 +50,11 @@ run() {
 	no_bounce_memory 100
 	mark_bounced
 	# Both files are open before the server is gone.
-	start_pinned again /mnt/again 4k dirty=1 "$(pause again)" 'fsync&' wb "$(pause again.sent)" join
+	start_pinned again /mnt/again 4k dirty=1 "$(pause again)" 'fsync&' wb \
+		"$(pause again.sent)" join
 	await_pause again
-	start_pinned full /mnt/full 32k read dirty=1 "$PROXY_SWALLOW" 'fsync&' wb "$(pause full)" join
+	start_pinned full /mnt/full 32k read dirty=1 "$PROXY_SWALLOW" 'fsync&' wb \
+		"$(pause full)" join
 	await_pause full
 	go again
 	await_pause again.sent

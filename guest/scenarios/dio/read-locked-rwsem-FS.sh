@@ -5,8 +5,8 @@
 # a synchronous read must not hold i_rwsem of the source meanwhile, and neither a synchronous nor an
 # asynchronous one may count as direct I/O that truncate has to wait for. A signal must be able to
 # kill the synchronous reader. The pages stay pinned until they are dirty.
-# Stock: ext4 and btrfs (and XFS and f2fs, as all use fs/iomap) report the read first and pass. fs/direct-io.c (vfat) locks the
-# pages of a synchronous read while truncate waits for it.
+# Stock: ext4 and btrfs (and XFS and f2fs, as all use fs/iomap) report the read first and pass.
+# fs/direct-io.c (vfat) locks the pages of a synchronous read while truncate waits for it.
 DESC="a read into a locked page does not stop the writers of its source (FS)"
 TIMEOUT=120
 STOCK=pass
@@ -58,7 +58,7 @@ run() {
 	writer=$!
 	if ! wait_for 5 is_gone $writer; then
 		cat /proc/$writer/stack
-		complaint="a writer of the source file waits for a page that has nothing to do with it"
+		complaint="a writer of the source file waits for a page of others"
 	fi
 	truncate -s 512k /srv/mine/source /srv/mine/second &
 	truncate=$!
