@@ -74,6 +74,8 @@ run() {
 	kill -CONT $daemon
 	locked_end
 	wait $reader || fail "error: pinrace, which reads"
-	((during * 4 > before * 3)) ||
+	# Other guests share the CPUs, so the two rates differ by themselves. Reads that wait for a
+	# look at all the others are slower by far more than this.
+	((during * 10 > before)) ||
 		fail "$during reads of others in a second, instead of $before"
 }
