@@ -40,7 +40,7 @@ test_scenario() {
 # not run the scenarios that it passes, and of a scenario with variants for filesystems only the
 # first one, unless the user asked for it.
 guests_to_run() {
-	local kernel scenario names patterns file
+	local kernel scenario names patterns file named=${SCENARIO:-}${KERNEL:-}
 	local -A shown=()
 	read -ra patterns <<<"${SCENARIO:-}"
 	names=$(scenarios "${patterns[@]}") || exit
@@ -49,13 +49,13 @@ guests_to_run() {
 			case $kernel-$(scenario_field "$scenario" STOCK fail) in
 			stock-skip | lean-skip) continue ;;
 			stock-pass)
-				if [[ ! ${SCENARIO:-}${KERNEL:-} ]]; then
+				if [[ ! $named ]]; then
 					continue
 				fi
 				;;
 			stock-fail)
 				file=$(scenario_file "$scenario")
-				if [[ ! ${SCENARIO:-}${KERNEL:-} && ${shown[$file]:-} ]]; then
+				if [[ ! $named && ${shown[$file]:-} ]]; then
 					continue
 				fi
 				shown[$file]=1

@@ -33,11 +33,13 @@ synced() {
 	done
 }
 
-# copies_wait N: at least N tasks wait for copies.
+# copies_wait N: at least N tasks sleep until there are copies. (Functions of the scheduler are not
+# in these stacks.)
 copies_wait() {
 	local stack n=0
 	for stack in /proc/[0-9]*/task/*/stack; do
-		if grep -qsE 'writeback_bounce_page|__blk_bounce_pinned' "$stack"; then
+		if grep -qsE 'writeback_bounce_page|__blk_bounce_pinned' "$stack" &&
+			grep -qs ') D ' "${stack%stack}stat"; then
 			n=$((n + 1))
 		fi
 	done
@@ -102,7 +104,7 @@ inner_at_btrfs() {
 # pages under writeback and needs copies. After RELEASE, the inner writes change these pages, and
 # wait for the end of their writeback. Both fsync() have to end.
 levels_race() {
-	local file=$1 hold=$2 release=$3
+	local file=$1 hold_inner=$2 release_inner=$3
 	# The outer pages are made dirty last: a flush of the inner device would write them.
 	dm_hold source
 	start_pinned inner /srv/data 256k read "$(pause inner)" dirty=1 fsync
@@ -110,12 +112,12 @@ levels_race() {
 	start_pinned outer "$file" "$INNER_LEN" -o "$INNER_AT" read "$(pause outer)" dirty=1 fsync
 	await_pause outer
 	no_bounce_memory 100
-	$hold
+	$hold_inner
 	go inner
 	wait_for 60 copies_wait 1 || fail "error: the inner fsync does not wait: $(cat /run/inner)"
 	go outer
 	wait_for 60 outer_waits_or_synced || fail "error: the outer fsync: $(cat /run/outer)"
-	$release
+	$release_inner
 	wait_for 15 synced inner outer ||
 		fail "deadlock: inner '$(cat /run/inner)', outer '$(cat /run/outer)'"
 	pinned_end

@@ -10,6 +10,9 @@ TIMEOUT=120
 STOCK=skip
 ONLY="6.1"
 
+# shellcheck source=guest/lib/nomem.sh
+. /proj/guest/lib/nomem.sh
+
 requires() {
 	need_cmd dmsetup
 	requires_fs ext4
@@ -82,26 +85,9 @@ counted_and_charged() {
 	((after - before < 512 * 1024)) || fail "$((after - before)) bytes stay charged"
 }
 
-# start NAME FILE SIZE_KIB: pins the file, and syncs it when NAME.go exists.
-start() {
-	pinrace -f "$2" -l "$3k" -s "$SOURCE" dirty=1 read \
-		"sh=touch /run/$1.ready; until [ -e /run/$1.go ]; do sleep 0.1; done" fsync \
-		"sh=until [ -e /run/done ]; do sleep 0.1; done" reap >"/run/$1" 2>&1 &
-	wait_for 30 test -e "/run/$1.ready" || fail "error: $(cat "/run/$1")"
-}
-synced() { grep -qx 'fsync ok' "/run/$1"; }
-
 # waits_or_copied: the big fsync() sleeps until there are copies, or has made all of them.
 waits_or_copied() {
-	local stack
-	for stack in /proc/[0-9]*/task/*/stack; do
-		# Functions of the scheduler are not in this file
-		if grep -qs __blk_bounce_pinned "$stack" &&
-			grep -qs ') D ' "${stack%stack}stat"; then
-			return 0
-		fi
-	done
-	(($(bounced_since_mark) >= BIG_KIB / 4))
+	copies_wait 1 || (($(bounced_since_mark) >= BIG_KIB / 4))
 }
 
 bounded() {
@@ -115,10 +101,12 @@ bounded() {
 	sync
 	mark_bounced
 	dm_hold source
-	start big /mnt/big $BIG_KIB
-	start other /srv/data 1024
+	start_pinned big /mnt/big ${BIG_KIB}k dirty=1 read "$(pause big)" fsync
+	start_pinned other /srv/data 1m dirty=1 read "$(pause other)" fsync
+	await_pause big
+	await_pause other
 	dm_hold disk
-	touch /run/big.go
+	go big
 	wait_for 60 waits_or_copied || fail "error: the big fsync: $(cat /run/big)"
 	kib=$(($(bounced_since_mark) * 4))
 	info "copies for a disk that is held: $kib KiB of $BIG_KIB, limit $max KiB," \
@@ -127,7 +115,7 @@ bounded() {
 		broken "not bounded: $kib KiB of copies, limit $max KiB"
 	fi
 	# A sync of the other disk goes on.
-	touch /run/other.go
+	go other
 	wait_for 30 synced other || fail "another disk waits: $(cat /run/other)"
 	dm_release disk
 	wait_for 60 synced big || fail "fsync hangs after the release: $(cat /run/big)"
