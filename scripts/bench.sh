@@ -125,6 +125,7 @@ sync_stable_1m 1.005 1 MiB write + fsync, stable writes
 sync_plain_4k 1.001 4 KiB write + fsync, not stable
 sync_plain_1m 1.001 1 MiB write + fsync, not stable
 sync_mapped_1m - fsync of 256 mapped pages, stable writes
+uring_read_4k 1.03 io_uring, 32 reads into a mapped file
 get_fast_4k_1 1.005 get_user_pages_fast, 1 page
 get_fast_4k_512 1.005 get_user_pages_fast, 512 pages
 get_fast_thp_1 1.005 get_user_pages_fast, 1 page of a THP

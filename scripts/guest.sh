@@ -18,6 +18,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/lib-guest.sh
 . "$ROOT/scripts/lib-guest.sh"
+# shellcheck source=scripts/lib-monitor.sh
+. "$ROOT/scripts/lib-monitor.sh"
 
 # The subject of this run, set by main.
 quiet=''          # no progress lines
@@ -76,7 +78,7 @@ set_limits() {
 start_guest() {
 	local phase=$1 console=$2 memory=${GUEST_MEM:-2048} arguments disks
 	local wire="stream,id=wire,addr.type=unix,addr.path=wire"
-	local card="virtio-net-pci,netdev=wire,mac=52:54:00:00:00" extra=() words=()
+	local card="virtio-net-pci,netdev=wire,mac=52:54:00:00:00" extra=() monitor words=()
 	read -ra words <<<"$(scenario_field "$scenario" CMDLINE) ${GUEST_CMDLINE:-}"
 	words+=("pw.scenario=$scenario" "pw.phase=$phase" "pw.base=$BASE"
 		"pw.kernel=${guest_kernel[want]}" "pw.durations=$duration_factor"
@@ -93,8 +95,9 @@ start_guest() {
 		fi
 	fi
 	qemu_arguments arguments "$accelerator" "$memory" "$out" "${words[@]}"
+	monitor_arguments monitor "$run_directory" "monitor-$phase"
 	(cd "$run_directory" && exec qemu-system-x86_64 "${arguments[@]}" -serial "file:$console" \
-		"${extra[@]}" </dev/null >"$run_directory/qemu.txt" 2>&1 9>&-) &
+		"${monitor[@]}" "${extra[@]}" </dev/null >"$run_directory/qemu.txt" 2>&1 9>&-) &
 	guest_pid=$!
 }
 
@@ -132,9 +135,10 @@ in_user_space() {
 
 # wait_guest PHASE CONSOLE RESULT: waits until the guest of guest_pid ends, and shows progress.
 # Sets RESULT to "exit CODE" of QEMU, to "late SECONDS" if it was over its limit and is killed,
-# or to "not-booted SECONDS". The limit counts from user space on. Before, a guest is given up
-# when its console has been silent for boot_limit seconds, as if it has lost its timer, or after
-# 4 times as much.
+# to "stopped SECONDS" if then QEMU has stopped and not the kernel (see lib-monitor.sh), or to
+# "not-booted SECONDS". The limit counts from user space on. Before, a guest is given up when its
+# console has been silent for boot_limit seconds, as if it has lost its timer, or after 4 times
+# as much.
 # Call it with 2>/dev/null: bash reports a QEMU that was aborted on stderr.
 wait_guest() {
 	local phase=$1 console=$2 code=0
@@ -156,13 +160,13 @@ wait_guest() {
 			over=$((SECONDS - grown > boot_limit || SECONDS - start > 4 * boot_limit))
 		fi
 		if ((over)); then
+			_outcome="not-booted $((SECONDS - start))"
+			if [[ $booted ]]; then
+				_outcome="$(late_or_stopped "$phase" "$console") $phase_limit"
+			fi
 			kill -9 "$guest_pid" || true
 			wait "$guest_pid" || true
 			guest_pid=''
-			_outcome="late $phase_limit"
-			if [[ ! $booted ]]; then
-				_outcome="not-booted $((SECONDS - start))"
-			fi
 			return
 		fi
 		sleep 0.5
@@ -179,6 +183,18 @@ wait_guest() {
 	wait "$guest_pid" || code=$?
 	guest_pid=''
 	_outcome="exit $code"
+}
+
+# late_or_stopped PHASE CONSOLE: prints "late" or "stopped" for a guest over its limit, and writes
+# to its console what its CPUs do. If the kernel has listed its blocked tasks, it was not stopped.
+late_or_stopped() {
+	local phase=$1 console=$2 outcome=late seen
+	if seen=$(emulator_stopped "$run_directory" "monitor-$phase" "${guest_kernel[map]}") &&
+		! grep -qE 'sysrq: Show Blocked State|blocked for more than' "$console"; then
+		outcome=stopped
+	fi
+	echo "guest.sh: $phase: no verdict: $seen" >>"$console"
+	echo "$outcome"
 }
 
 # run_phase PHASE RESULT: one guest up to its end, with its console in the log. QEMU under load
@@ -250,6 +266,7 @@ why_no_verdict() {
 	local reason
 	case $1 in
 	late*) reason="no verdict within ${1#* } s: hang" ;;
+	stopped*) reason="no verdict within ${1#* } s: hang of QEMU" ;;
 	not-booted*) reason="no verdict: not booted within ${1#* } s: hang" ;;
 	*)
 		reason="no verdict: the guest ended early"
@@ -368,9 +385,11 @@ main() {
 		accelerator=$(find_accelerator "$run_directory")
 	fi
 	run_phases outcome
-	if qemu_crashed "$outcome"; then
-		echo "   $kernel/$scenario: QEMU crashed ($outcome, the peer's $peer_exit)," \
-			"once more with new disks; the consoles: ${log#"$ROOT/"}.crash"
+	if [[ $outcome == stopped* ]] || qemu_crashed "$outcome"; then
+		echo "   $kernel/$scenario: QEMU crashed or hangs ($outcome, the peer's" \
+			"$peer_exit), once more with new disks; the consoles:" \
+			"${log#"$ROOT/"}.crash"
+		grep '^guest.sh: ' "$log" || true
 		mv "$log" "$log.crash"
 		new_run
 		run_phases outcome

@@ -28,6 +28,7 @@ build_kernels() {
 # The files of a kernel and its properties, set by find_kernel and make_initramfs:
 #   name       for results
 #   image      the bzImage
+#   map        its System.map; there may be none
 #   modules    the directory that has lib/modules/RELEASE
 #   release    its version
 #   want       stock or patched: the guest fails if it finds the other; any: no matter
@@ -71,7 +72,7 @@ find_kernel() {
 	releases=("$modules"/lib/modules/*)
 	[[ -d ${releases[0]} ]] ||
 		die "no modules in $modules/lib/modules: build this kernel again"
-	guest_kernel=([name]=$name [image]=$image [modules]=$modules
+	guest_kernel=([name]=$name [image]=$image [map]=$directory/System.map [modules]=$modules
 		[release]=${releases[0]##*/} [want]=$want [duration]=$duration)
 }
 

@@ -23,6 +23,7 @@
 #include "../src/lib/file.h"
 #include "../src/lib/page.h"
 #include "../src/lib/pins.h"
+#include "../src/lib/uring.h"
 
 #define MAX_RUNS	4096
 #define CONFIGFS	"/sys/kernel/config/nullb/"
@@ -177,11 +178,13 @@ static void set_stable(int nr)
 	write_or_fail("/sys/module/set_stable/parameters/device", path);
 }
 
-/*
- * @backed: keeps the data, in 64 MiB of memory. @nsec: a timer completes a request so much
- * later; NULL: it completes within submission
- */
-static void null_device(int nr, bool backed, bool stable, const char *nsec)
+/* null_blk completes a request within submission, in a soft interrupt, or by a timer. */
+#define AT_ONCE		"0"
+#define BY_SOFTIRQ	"1"
+#define BY_TIMER	"2"
+
+/* @backed: keeps the data, in 64 MiB of memory. @nsec: for BY_TIMER, so much later. */
+static void null_device(int nr, bool backed, bool stable, const char *irqmode, const char *nsec)
 {
 	char path[128];
 
@@ -192,7 +195,7 @@ static void null_device(int nr, bool backed, bool stable, const char *nsec)
 	null_attr(nr, "blocksize", "4096");
 	null_attr(nr, "submit_queues", "1");
 	null_attr(nr, "memory_backed", backed ? "1" : "0");
-	null_attr(nr, "irqmode", nsec ? "2" : "0");
+	null_attr(nr, "irqmode", irqmode);
 	if (nsec)
 		null_attr(nr, "completion_nsec", nsec);
 	null_attr(nr, "power", "1");
@@ -333,6 +336,58 @@ static double sync_mapped(int fd, int slow, unsigned int n, long *bounced)
 	aio_destroy(ctx);
 	munmap(map, MIB);
 	return middle_mean(n) - tsc_cost;
+}
+
+#define URING_DEPTH	32
+
+struct uring_reads {
+	struct uring ring;
+	int source;
+	char *map;		/* 256 pages */
+	unsigned int random;
+};
+
+/* 32 reads of 4 KiB at random into 32 pages of the map. */
+static void op_uring_reads(void *arg)
+{
+	struct uring_reads *reads = arg;
+	struct iovec iov[URING_DEPTH];
+	unsigned int i;
+
+	for (i = 0; i < URING_DEPTH; i++) {
+		struct io_uring_sqe sqe = {
+			.opcode = IORING_OP_READV, .fd = reads->source, .len = 1,
+			.addr = (uintptr_t)&iov[i],
+		};
+
+		/* Its low bits have each value once in 256 reads. */
+		reads->random = reads->random * 1103515245 + 12345;
+		sqe.off = (reads->random >> 8 & 0x3fff) * PAGE_SIZE;
+		iov[i].iov_base = reads->map + (reads->random & 0xff) * PAGE_SIZE;
+		iov[i].iov_len = PAGE_SIZE;
+		uring_add(&reads->ring, &sqe);
+	}
+	uring_submit(&reads->ring, URING_DEPTH);
+	for (i = 0; i < URING_DEPTH; i++)
+		if (uring_result(&reads->ring) != PAGE_SIZE)
+			fail("read by io_uring");
+}
+
+/* @fd: a file of 256 pages; its pages are dirty all the time. */
+static void uring_figures(int fd, int source)
+{
+	struct uring_reads reads = { .source = source, .random = 1 };
+
+	reads.map = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (reads.map == MAP_FAILED || !uring_open(&reads.ring, URING_DEPTH))
+		fail("mmap, io_uring_setup");
+	memset(reads.map, 1, MIB);
+	out("@@BENCH uring_read_4k %.1f\n",
+	    measure(50, 400, op_uring_reads, &reads) / URING_DEPTH);
+	munmap(reads.map, MIB);
+	if (fsync(fd))
+		fail("fsync");
+	close(reads.ring.fd);
 }
 
 /* -- get_user_pages(), pin_user_pages() ------------------------------------- */
@@ -513,10 +568,11 @@ static void set_up_kernel(void)
 static void set_up_devices(void)
 {
 	load_module("null_blk", "nr_devices=0");	/* devices come through configfs */
-	null_device(0, false, false, NULL);
-	null_device(1, true, true, NULL);
-	null_device(2, true, false, NULL);
-	null_device(3, false, false, "50000000");
+	null_device(0, false, false, AT_ONCE, NULL);
+	null_device(1, true, true, AT_ONCE, NULL);
+	null_device(2, true, false, AT_ONCE, NULL);
+	null_device(3, false, false, BY_TIMER, "50000000");
+	null_device(4, false, false, BY_SOFTIRQ, NULL);
 }
 
 static void direct_io_figures(struct io *io, int fd)
@@ -554,7 +610,7 @@ static void bounce_figures(int fd, int slow)
 int main(void)
 {
 	struct io io = { .len = MIB };
-	int direct, slow, stable, plain;
+	int direct, slow, soft, stable, plain;
 
 	mount("proc", "/proc", "proc", 0, NULL);
 	out("@@BENCH boot_free_kib %ld\n", free_kib());
@@ -569,7 +625,8 @@ int main(void)
 	set_up_devices();
 	direct = open("/dev/nullb0", O_RDWR | O_DIRECT);
 	slow = open("/dev/nullb3", O_RDWR | O_DIRECT);
-	if (direct < 0 || slow < 0)
+	soft = open("/dev/nullb4", O_RDWR | O_DIRECT);
+	if (direct < 0 || slow < 0 || soft < 0)
 		fail("/dev/nullb");
 	stable = file_on(1, io.buf);
 	plain = file_on(2, io.buf);
@@ -581,6 +638,7 @@ int main(void)
 	sync_figures(&io, stable, "stable");
 	sync_figures(&io, plain, "plain");
 	bounce_figures(stable, slow);
+	uring_figures(plain, soft);
 	gup_all();
 	out("@@BENCHEND\n");
 	power_off();

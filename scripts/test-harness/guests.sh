@@ -44,7 +44,7 @@ qemu_crash() {
 		'echo "@@VERDICT boot pass" >"$c"'
 	out=$(run_guest_faked) || code=$?
 	((code == 0)) || fail "exit code $code: $out"
-	[[ $out == *'QEMU crashed (exit 139, the peer'* ]] || fail "$out"
+	[[ $out == *'QEMU crashed or hangs (exit 139, the peer'* ]] || fail "$out"
 	(($(wc -l <"$tmp/called") == 2)) || fail "started $(wc -l <"$tmp/called") times"
 
 	: >"$tmp/called"
@@ -59,6 +59,52 @@ qemu_crash() {
 	out=$(run_guest_faked) && fail "a failure is lost: $out"
 	[[ $out == *'by itself'* ]] || fail "$out"
 	(($(wc -l <"$tmp/called") == 1)) || fail "started $(wc -l <"$tmp/called") times"
+}
+
+# A guest over its limit is started once more if QEMU does not answer or all its CPUs are halted;
+# not if a CPU runs, nor if the guest has listed its blocked tasks.
+qemu_hang() {
+	local out console answer
+	new_project
+	fake_kernel
+	export GUEST_ACCEL=tcg DURATION_FACTOR=0.01 LIMIT_FACTOR=1 GUEST_TIMEOUT=1
+	console='for w; do case $w in file:*vd?*) ;; file:*) c=${w#file:} ;; esac; done'
+	answer='while read -r line; do case $line in print*) echo 31337 ;;
+		*) echo "RIP=00000000000000ab RFL=00000246 HLT=$1" ;;
+		esac; done <>monitor-run.in >>monitor-run.out'
+	fake_hang() { # LINES FIRST: what QEMU prints, what it does the first time
+		: >"$tmp/called"
+		fake qemu-system-x86_64 "$console" "echo x >>'$tmp/called'" \
+			"answer() { $answer; }" \
+			"if [ \"\$(wc -l <'$tmp/called')\" = 1 ]; then" \
+			"echo '$1' >\"\$c\"; $2; fi" \
+			'echo "@@VERDICT boot pass" >"$c"'
+	}
+	expect_starts() { # NUMBER
+		(($(wc -l <"$tmp/called") == $1)) ||
+			fail "started $(wc -l <"$tmp/called") times: $out"
+	}
+
+	mkfifo "$project/nothing"
+	fake_hang '@@INFO' "read -r line <>'$project/nothing'"
+	out=$(run_guest_faked) || fail "QEMU does not answer: $out"
+	[[ $out == *'QEMU does not answer its monitor'* ]] || fail "$out"
+	expect_starts 2
+
+	fake_hang '@@INFO' 'answer 1'
+	out=$(run_guest_faked) || fail "all CPUs are halted: $out"
+	[[ $out == *'CPUs in 20 looks: 20 times halted 00000000000000ab'* ]] || fail "$out"
+	expect_starts 2
+
+	fake_hang '@@INFO' 'answer 0'
+	out=$(run_guest_faked) && fail "a CPU runs: $out"
+	[[ $out == *'CPUs in 20 looks: 20 times runs 00000000000000ab'* ]] || fail "$out"
+	expect_starts 1
+
+	fake_hang '@@INFO, sysrq: Show Blocked State' 'answer 1'
+	out=$(run_guest_faked) && fail "the kernel hangs: $out"
+	[[ $out == *'no verdict within 1 s: hang'* ]] || fail "$out"
+	expect_starts 1
 }
 
 # QEMU is aborted in the trial boot with KVM, and in each guest after it. That gives a verdict,
@@ -129,6 +175,7 @@ guests_rows() {
 	check guest-ends guest_ends
 	check guest-hangs guest_hangs
 	check qemu-crash qemu_crash
+	check qemu-hang qemu_hang
 	check kvm-trial kvm_trial
 	check demo-table demo_table
 	check verdicts verdicts

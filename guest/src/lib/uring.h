@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* io_uring without a library: registered buffers, and one request at a time. */
+/* io_uring without a library: registered buffers and requests. */
 #ifndef URING_H
 #define URING_H
 
@@ -74,26 +74,49 @@ static inline bool uring_open(struct uring *ring, unsigned int entries)
 	return true;
 }
 
-/* Makes one request and waits for it. Returns its result, or -1 with errno. */
-static inline long uring_submit_and_wait(struct uring *ring, const struct io_uring_sqe *sqe)
+/* The next request, which uring_submit() makes; the ring must have room for it. */
+static inline void uring_add(struct uring *ring, const struct io_uring_sqe *sqe)
 {
-	uint32_t tail = *ring->sq_tail, head;
-	long result;
+	uint32_t tail = *ring->sq_tail;
 
 	ring->sqes[tail & *ring->sq_mask] = *sqe;
 	ring->sq_array[tail & *ring->sq_mask] = tail & *ring->sq_mask;
 	__atomic_store_n(ring->sq_tail, tail + 1, __ATOMIC_SEQ_CST);
-	do {
-		uint32_t taken = __atomic_load_n(ring->sq_head, __ATOMIC_SEQ_CST);
+}
 
-		result = syscall(SYS_io_uring_enter, ring->fd, tail + 1 - taken, 1,
-				 IORING_ENTER_GETEVENTS, NULL, 0);
-		if (result < 0 && errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+/* Makes all requests that were added, and waits until @wait results are there. */
+static inline void uring_submit(struct uring *ring, unsigned int wait)
+{
+	uint32_t left, there;
+
+	do {
+		left = *ring->sq_tail - __atomic_load_n(ring->sq_head, __ATOMIC_SEQ_CST);
+		if (syscall(SYS_io_uring_enter, ring->fd, left, wait, IORING_ENTER_GETEVENTS,
+			    NULL, 0) < 0 &&
+		    errno != EINTR && errno != EAGAIN && errno != ENOMEM)
 			die("io_uring_enter: %m");
-		head = *ring->cq_head;
-	} while (head == __atomic_load_n(ring->cq_tail, __ATOMIC_SEQ_CST));
-	result = ring->cqes[head & *ring->cq_mask].res;
+		there = __atomic_load_n(ring->cq_tail, __ATOMIC_SEQ_CST) - *ring->cq_head;
+	} while (there < wait);
+}
+
+/* Takes a result that is there: a number, or an error below 0. */
+static inline int uring_result(struct uring *ring)
+{
+	uint32_t head = *ring->cq_head;
+	int result = ring->cqes[head & *ring->cq_mask].res;
+
 	__atomic_store_n(ring->cq_head, head + 1, __ATOMIC_SEQ_CST);
+	return result;
+}
+
+/* Makes one request and waits for it. Returns its result, or -1 with errno. */
+static inline long uring_submit_and_wait(struct uring *ring, const struct io_uring_sqe *sqe)
+{
+	long result;
+
+	uring_add(ring, sqe);
+	uring_submit(ring, 1);
+	result = uring_result(ring);
 	if (result < 0) {
 		errno = -result;
 		result = -1;

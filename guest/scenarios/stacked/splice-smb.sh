@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
+# splice() from a file of ext4 to a file on SMB that is open with O_DIRECT hands the page cache
+# pages of the first file to the SMB client. The client signs a WRITE and then sends the pages. A
+# direct read lands while the message is stuck in the socket.
+# Stock: the server refuses the WRITE, and splice() fails with EACCES. Patched: the client copies
+# the pages first.
+DESC="splice of a mapped file to an O_DIRECT file on SMB (signed), a direct read lands"
+TIMEOUT=240
+STOCK=fail
+ONLY="6.1"
+
+# shellcheck source=guest/lib/content.sh
+. /proj/guest/lib/content.sh
+
+requires() {
+	requires_smb
+	requires_fs ext4
+}
+
+run() {
+	source_new 1
+	dm_linear other /dev/vda 384 64
+	fs_new ext4 /dev/mapper/other /run/other
+	fillpat -g 1 -l 256k /run/other/data
+	smb_server
+	proxy_new 1445 445
+	smb_mount sign,cache=none
+	dm_hold source
+	pinrace -f /run/other/data -l 256k -s "$SOURCE" \
+		read "$PROXY_HOLD" 'splice&=/mnt/copy' "$PROXY_STUCK" \
+		"sh=$RELEASE source" reap "$PROXY_PASS" join | tee /run/race
+	grep -qx 'splice ok' /run/race || fail "$(cat /run/race)"
+	expect_pages "the copy on the server" "$(pagecheck -g 1 /export/copy)" old new torn
+}
