@@ -8,6 +8,7 @@
 #: BASE=6.1             the base: 6.1 or 5.4
 #: SCENARIO='boot f1/'  scenarios for test, list, shell: names, with * and ?, or groups
 #: KERNEL=patched       stock, lean (stock, lean configuration), patched or debug
+#: TEST_ALL=1           test runs the long scenarios, too
 #: JOBS=2               guests that test runs at a time
 #: JOBS_BUILD=2         jobs of a kernel build (make -j; default: number of CPUs)
 #: MINUTES=30           of mixed load in soak

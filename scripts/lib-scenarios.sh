@@ -65,6 +65,14 @@ scenario_field() {
 	echo "${value:-${3:-}}"
 }
 
+# is_long NAME: is the line LONG of a scenario 1, or does it name its filesystem?
+is_long() {
+	local long fs
+	long=$(scenario_field "$1" LONG)
+	fs=$(scenario_fs "$1" "$(scenario_file "$1")")
+	[[ $long == 1 || ($fs && " $long " == *" $fs "*) ]]
+}
+
 # scenario_table: prints a line for each scenario of each base, sorted by group and name:
 # NAME GROUP ONLY STOCK DESC, with tabs between them; ONLY is "all" if it has no such line.
 scenario_table() {

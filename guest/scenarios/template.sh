@@ -16,6 +16,7 @@
 #   CMDLINE   more for the kernel's command line: numa=fake=2
 #   QEMUARGS  more arguments for QEMU: "-smp 1"
 #   PEER      1: a second guest runs peer(). A wire joins the two network devices.
+#   LONG      1, or filesystems: make test leaves it out unless TEST_ALL=1
 #   SPLAT     "N REGEX": the kernel has to complain exactly N times, with lines that match
 DESC="EDIT: what this shows"
 TIMEOUT=60

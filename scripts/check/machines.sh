@@ -5,12 +5,13 @@
 # A machine is an architecture with a configuration: allmodconfig, which has drivers of
 # all kinds, with COMPILE_TEST those of other machines, too. config/check.config takes
 # options out that only cost time. i386 (32 bits, highmem) and tiny (nothing optional) build
-# files that are not drivers, once at the end.
-declare -A ARCHITECTURE=([x86]=x86_64 [i386]=i386 [tiny]=x86_64 [ppc64]=powerpc [ppc64e]=powerpc
-	[s390]=s390 [sparc64]=sparc64 [arm64]=arm64)
+# files that are not drivers, once at the end. noblock (no block layer, either) is linked.
+declare -A ARCHITECTURE=([x86]=x86_64 [i386]=i386 [tiny]=x86_64 [noblock]=x86_64 [ppc64]=powerpc
+	[ppc64e]=powerpc [s390]=s390 [sparc64]=sparc64 [arm64]=arm64)
 declare -A PREFIX=([ppc64]=powerpc64-linux-gnu [ppc64e]=powerpc64-linux-gnu
 	[s390]=s390x-linux-gnu [sparc64]=sparc64-linux-gnu [arm64]=aarch64-linux-gnu)
-declare -A OPTIONS=([ppc64]='CONFIG_PPC64=y CONFIG_PPC_BOOK3S_64=y'
+declare -A OPTIONS=([noblock]='CONFIG_EXPERT=y CONFIG_BLOCK=n'
+	[ppc64]='CONFIG_PPC64=y CONFIG_PPC_BOOK3S_64=y'
 	[ppc64e]='CONFIG_PPC64=y CONFIG_PPC_BOOK3E_64=y' [sparc64]=CONFIG_64BIT=y)
 declare -A MACHINE_FILES=() # the .c files of the series that a machine builds
 declare -A CONFIGURED=()    # the machines that are configured in this run
@@ -107,7 +108,7 @@ configure() {
 		return
 	fi
 	CONFIGURED[$machine]=1
-	if [[ $machine == tiny ]]; then
+	if [[ $machine == tiny || $machine == noblock ]]; then
 		all=allnoconfig prepare=prepare # it has no modules
 	fi
 	directory=$(objects_of "$machine")

@@ -72,6 +72,19 @@ check_exports() {
 	fi
 }
 
+# link_without_block: a kernel without the block layer, whose functions the series uses.
+link_without_block() {
+	local output
+	note "all of the series, noblock: a whole kernel" >&2
+	configure noblock
+	if output=$(kmake noblock vmlinux 2>&1); then
+		record passed link "a kernel without the block layer"
+	else
+		record_failure link "a kernel without the block layer" \
+			"$(grep -E 'undefined reference|error:' <<<"$output")"
+	fi
+}
+
 # series_records FILE...: the builds of the whole series, and its exports and kernel-doc.
 series_records() {
 	local machine
@@ -85,6 +98,7 @@ series_records() {
 			build_on "$machine" '' "${old[@]}"
 		fi
 	done
+	link_without_block
 	check_exports "$@"
 	check_kernel_doc
 }

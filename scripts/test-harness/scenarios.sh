@@ -37,6 +37,17 @@ long_left_out() {
 	[[ $all == *' boot '* ]]
 }
 
+# A line LONG is of all variants of a scenario, or of some.
+long_scenarios() {
+	local name
+	for name in read-locked-many rdma-xfs freeze-btrfs; do
+		is_long "$name" || fail "$name is not long"
+	done
+	for name in boot rdma-btrfs freeze-ext4; do
+		! is_long "$name" || fail "$name is long"
+	done
+}
+
 # make scenario makes a file that make list shows and shellcheck accepts.
 new_scenario() {
 	local before file
@@ -67,5 +78,6 @@ scenarios_rows() {
 	check list-all list_all
 	check list-patterns list_patterns
 	check long-left-out long_left_out
+	check long-scenarios long_scenarios
 	check new-scenario new_scenario
 }

@@ -9,6 +9,7 @@
 # (Without CONFIG_FAIL_FUNCTION this is skipped.)
 DESC="FS on a loop device, pinned on both levels, no memory"
 TIMEOUT=120
+LONG="btrfs"
 STOCK=skip
 ONLY="6.1"
 FS="btrfs ext4"

@@ -8,6 +8,7 @@
 # passes with pins. This test guards the series.
 DESC="MariaDB, O_DIRECT: kill, power cut, every committed row"
 TIMEOUT=240
+LONG=1
 STOCK=pass
 ONLY="6.1"
 

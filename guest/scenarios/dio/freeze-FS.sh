@@ -12,6 +12,7 @@
 FS="ext4 xfs btrfs"
 DESC="FS: a frozen device does not change when a read lands"
 TIMEOUT=180
+LONG="xfs btrfs"
 STOCK=fail
 ONLY="6.1"
 FREEZES=6

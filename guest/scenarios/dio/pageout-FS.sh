@@ -10,6 +10,7 @@
 FS="ext4 xfs btrfs f2fs"
 DESC="FS: MADV_PAGEOUT spares the pages of a direct read"
 TIMEOUT=90
+LONG="xfs f2fs"
 STOCK=pass
 STOCK_ext4=fail
 ONLY="6.1"

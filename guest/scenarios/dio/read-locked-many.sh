@@ -6,6 +6,7 @@
 # A stock kernel passes: it locks pages after it has reported the read. This test guards the series.
 DESC="65536 reads into a locked page slow down no other"
 TIMEOUT=240
+LONG=1
 STOCK=pass
 ONLY="6.1"
 

@@ -10,11 +10,12 @@
 FS="btrfs ext4 xfs"
 DESC="RDMA (RoCE) into a mapped file during fsync, power cut: FS"
 TIMEOUT=300
+LONG="ext4 xfs"
 STOCK=fail
 QEMUARGS="-netdev hubport,id=n0,hubid=0 -device virtio-net-pci,netdev=n0"
 RDMA=rxe
 RDMA_SECONDS=12 # GUEST_CMDLINE=pw.rdma=60 makes it 60
-RDMA_SECONDS_btrfs=60
+RDMA_SECONDS_btrfs=24
 
 # shellcheck source=guest/lib/rdma.sh
 . /proj/guest/lib/rdma.sh

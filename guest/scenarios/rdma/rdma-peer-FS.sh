@@ -6,6 +6,7 @@
 FS="btrfs ext4 xfs"
 DESC="RDMA (RoCE) from a second guest during fsync, power cut: FS"
 TIMEOUT=300
+LONG="ext4 xfs"
 STOCK=fail
 PEER=1
 RDMA=rxe

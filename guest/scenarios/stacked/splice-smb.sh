@@ -3,8 +3,9 @@
 # splice() from a file of ext4 to a file on SMB that is open with O_DIRECT hands the page cache
 # pages of the first file to the SMB client. The client signs a WRITE and then sends the pages. A
 # direct read lands while the message is stuck in the socket.
-# Stock: the server refuses the WRITE, and splice() fails with EACCES. Patched: the client copies
-# the pages first.
+# Stock: each page is a WRITE of its own. The server refuses the one that was stuck, so the write
+# ends there: splice() is short, and LIO would report an I/O error. Patched: the client copies the
+# pages first.
 DESC="splice of a mapped file to an O_DIRECT file on SMB (signed), a direct read lands"
 TIMEOUT=240
 STOCK=fail
@@ -18,7 +19,11 @@ requires() {
 	requires_fs ext4
 }
 
+# refused_writes: prints how many WRITE requests the server has refused.
+refused_writes() { awk '/^Writes: / { print $4 }' /proc/fs/cifs/Stats; }
+
 run() {
+	local refused
 	source_new 1
 	dm_linear other /dev/vda 384 64
 	fs_new ext4 /dev/mapper/other /run/other
@@ -31,5 +36,7 @@ run() {
 		read "$PROXY_HOLD" 'splice&=/mnt/copy' "$PROXY_STUCK" \
 		"sh=$RELEASE source" reap "$PROXY_PASS" join | tee /run/race
 	grep -qx 'splice ok' /run/race || fail "$(cat /run/race)"
+	refused=$(refused_writes)
+	[[ $refused == 0 ]] || fail "the server refused ${refused:-?} WRITE requests"
 	expect_pages "the copy on the server" "$(pagecheck -g 1 /export/copy)" old new torn
 }
