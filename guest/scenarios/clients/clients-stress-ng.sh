@@ -7,6 +7,7 @@
 # series.
 DESC="stress-ng: mmap, aio, hdd, vm-rw ... verified on dm-integrity"
 TIMEOUT=180
+LONG=1
 STOCK=pass
 ONLY="6.1"
 

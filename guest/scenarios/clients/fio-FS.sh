@@ -7,7 +7,7 @@
 FS="btrfs ext4 xfs"
 DESC="fio on FS, its buffers are a mapped file that is synced"
 TIMEOUT=180
-LONG="ext4 xfs"
+LONG=1
 STOCK=pass
 
 requires() {
