@@ -2,8 +2,8 @@
 # shellcheck shell=bash disable=SC2034
 # Direct reads whose pages were written back before they ended wait until their pages can be locked.
 # Here one user has as many reads into a page that stays locked as fs.aio-max-nr allows: 65536. The
-# reads of another user, into a file of btrfs, have to go on at their usual rate. (Pages of btrfs are
-# marked dirty by the same work items, whether or not they are dirty already.)
+# reads of another user, into a file of btrfs, have to go on at their usual rate. (The same work
+# items mark pages of btrfs dirty, whether or not they are dirty already.)
 # A stock kernel passes: it locks pages after it has reported the read. This test guards the series.
 DESC="65536 reads into a locked page slow down no other"
 TIMEOUT=240
