@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # What the CPUs of a guest do that has given no verdict in time: sourced by guest.sh.
 #
-# Under load, QEMU's software emulation may lose the timer of a guest (1 of some 3000 guests after
-# it had booted). Then all CPUs of the guest are halted for ever, and none of the guest's own
+# Under load, QEMU's software emulation may lose the timer of a guest (2 of some 500 guests lost it
+# while they booted). Then all CPUs of the guest are halted for ever, and none of the guest's own
 # limits runs out. A kernel that hangs looks different: either a CPU runs, or the kernel's timers
 # still work, and the guest lists its blocked tasks at its own limit, which comes first.
 

@@ -127,7 +127,7 @@ main() {
 		all=''
 	fi
 	lines=$(guests_to_run "${kernels[@]}") || exit
-	mapfile -t guests < <(grep -v '^left-out ' <<<"$lines")
+	mapfile -t guests < <(sed '/^left-out /d; /^$/d' <<<"$lines")
 	mapfile -t long < <(sed -n 's/^left-out //p' <<<"$lines")
 
 	build_kernels full "${kernels[@]}"

@@ -10,11 +10,10 @@ TIMEOUT=60
 STOCK=skip
 ONLY="6.1"
 
-requires() {
-	need_cmd dmsetup
-	is_patched || skip "a stock kernel makes no bounce pages"
-	need_file /sys/kernel/debug/fail_function/injectable
-}
+# shellcheck source=guest/lib/nomem.sh
+. /proj/guest/lib/nomem.sh
+
+requires() { requires_nomem; }
 
 run() {
 	local failures
