@@ -44,6 +44,22 @@ PROXY_DROP='sh=sh /run/proxy.sh drop'
 PROXY_SWALLOWED="sh=sh /run/until.sh\
  '\$1 == \"swallowed\" && \$3 > 4096 && (sum += \$3) >= 262144' /run/proxy.log"
 
+# splice_file_new: /run/other/data, 256 KiB on ext4, from which splice_stuck copies.
+splice_file_new() {
+	dm_linear other /dev/vda 384 64
+	fs_new ext4 /dev/mapper/other /run/other
+	fillpat -g 1 -l 256k /run/other/data
+}
+
+# splice_stuck: splice() of that file to /mnt/copy, which is open with O_DIRECT. A direct read lands
+# while a message is stuck in the socket of the client. pinrace prints to /run/race.
+splice_stuck() {
+	dm_hold source
+	pinrace -f /run/other/data -l 256k -s "$SOURCE" \
+		read "$PROXY_HOLD" 'splice&=/mnt/copy' "$PROXY_STUCK" \
+		"sh=$RELEASE source" reap "$PROXY_PASS" join | tee /run/race
+}
+
 # ---- NFS -------------------------------------------------------------------
 
 REALM=GUEST.TEST

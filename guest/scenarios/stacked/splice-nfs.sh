@@ -23,18 +23,13 @@ requires() {
 run() {
 	local refused
 	source_new 1
-	dm_linear other /dev/vda 384 64
-	fs_new ext4 /dev/mapper/other /run/other
-	fillpat -g 1 -l 256k /run/other/data
+	splice_file_new
 	nfs_server
 	nfs_kerberos
 	proxy_new 2050 2049
 	nfs_mount sec=krb5i
 	refused=$(nfsd_refused)
-	dm_hold source
-	pinrace -f /run/other/data -l 256k -s "$SOURCE" \
-		read "$PROXY_HOLD" 'splice&=/mnt/copy' "$PROXY_STUCK" \
-		"sh=$RELEASE source" reap "$PROXY_PASS" join | tee /run/race
+	splice_stuck
 	refused=$(($(nfsd_refused) - refused))
 	grep -qx 'splice ok' /run/race ||
 		fail "$(cat /run/race), the server refused $refused calls"

@@ -25,16 +25,11 @@ refused_writes() { awk '/^Writes: / { print $4 }' /proc/fs/cifs/Stats; }
 run() {
 	local refused
 	source_new 1
-	dm_linear other /dev/vda 384 64
-	fs_new ext4 /dev/mapper/other /run/other
-	fillpat -g 1 -l 256k /run/other/data
+	splice_file_new
 	smb_server
 	proxy_new 1445 445
 	smb_mount sign,cache=none
-	dm_hold source
-	pinrace -f /run/other/data -l 256k -s "$SOURCE" \
-		read "$PROXY_HOLD" 'splice&=/mnt/copy' "$PROXY_STUCK" \
-		"sh=$RELEASE source" reap "$PROXY_PASS" join | tee /run/race
+	splice_stuck
 	grep -qx 'splice ok' /run/race || fail "$(cat /run/race)"
 	refused=$(refused_writes)
 	[[ $refused == 0 ]] || fail "the server refused ${refused:-?} WRITE requests"
