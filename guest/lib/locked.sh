@@ -17,6 +17,14 @@ LOCKED_OPTIONS=lowerdir=/run/fuse-lower,upperdir=$NET_DISK,workdir=$NET_DISK/wor
 locked_mount() {
 	locked_disk
 	fuse-overlayfs -o "$LOCKED_OPTIONS" "$NET" || fail "error: fuse-overlayfs does not start"
+	locked_stay_dirty
+}
+# locked_stay_dirty: FUSE may have so few dirty pages that the flusher would clean ours at once.
+locked_stay_dirty() {
+	local bdi
+	bdi=/sys/class/bdi/$(mountpoint -d "$NET")
+	echo 100 >"$bdi/max_ratio"
+	echo 90 >"$bdi/min_ratio"
 }
 locked_disk() {
 	net_disk
@@ -31,13 +39,12 @@ requires_locked() {
 }
 
 # locked_tasks: starts $syncer and $locker, which have stopped when this returns. Call it when the
-# filesystem is mounted. A task that is to read into the file begins with the steps
-# dirty=0 "$STOP" dirty=1. A file that is closed is flushed: nothing may be dirty when the shell of
-# a step ends, so the last step of this kind comes before dirty=1.
+# filesystem is mounted. The daemon stops last: the tasks that read into the file need it until
+# their reads are under way, because an open or a page that is not in memory is a question to it.
 locked_tasks() {
-	pinrace -f "$LOCKED" -l $LOCKED_LEN "$STOP" fsync &
+	pinrace -f "$LOCKED" -l $LOCKED_LEN stop fsync &
 	syncer=$!
-	pinrace -f "$LOCKED" -l $LOCKED_LEN "$STOP" dirty=2 &
+	pinrace -f "$LOCKED" -l $LOCKED_LEN stop dirty=2 &
 	locker=$!
 	wait_for 30 are_stopped "$syncer" "$locker" || fail "error: pinrace"
 }

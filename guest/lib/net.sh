@@ -171,12 +171,10 @@ net_race_verify() {
 # net_scratch: makes /mnt/scratch, a local filesystem for buffers.
 net_scratch() { fs_new ext4 /dev/vda /mnt/scratch; }
 
-# are_stopped PID...: they have stopped themselves, by the step $STOP.
+# are_stopped PID...: they have stopped themselves, by the step "stop" of pinrace.
 are_stopped() {
 	local pid
 	for pid; do
 		grep -q '^State:.T' "/proc/$pid/status" || return 1
 	done
 }
-# shellcheck disable=SC2034 # scenarios use it
-STOP="sh=kill -STOP \$PPID"

@@ -37,6 +37,8 @@
  *	unmap       unmap the file; no descriptor that can write is left then
  *	close       close the last descriptor of the file
  *	sh=COMMAND  run a shell command; fails if the command fails
+ *	stop        stop this process until it gets SIGCONT. There is no shell that ends later
+ *	            and closes FILE once more, which FUSE and NFS notice.
  *	msleep=MS
  *
  * -n N: submit each of the reads N times
@@ -49,6 +51,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -463,6 +466,8 @@ static void do_step(const char *step)
 		step_unmap();
 	} else if (!strcmp(step, "close")) {
 		close(race.fd);
+	} else if (!strcmp(step, "stop")) {
+		raise(SIGSTOP);
 	} else if (!strncmp(step, "msleep=", 7)) {
 		msleep(atoi(argument));
 	} else if (!strncmp(step, "resume=", 7)) {

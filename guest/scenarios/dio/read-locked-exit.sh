@@ -28,6 +28,7 @@ mount_shared() {
 	daemon=$!
 	timeout 30 stat -t $NET/source >/dev/null ||
 		fail "error: fuse-overlayfs: $(tail -n 1 /run/fuse.txt)"
+	locked_stay_dirty
 }
 
 run() {
@@ -37,15 +38,15 @@ run() {
 	fillpat -w S -l 1m "$SOURCE"
 	sync
 
-	pinrace -f $LOCKED -l $LOCKED_LEN -s "$SOURCE" dirty=0 close "$STOP" dirty=1 read reap &
+	pinrace -f $LOCKED -l $LOCKED_LEN -s "$SOURCE" close stop dirty=1 read reap &
 	reader=$!
 	wait_for 30 are_stopped $reader || fail "error: pinrace"
 	locked_tasks 7>&-
 	exec 7>&-
 	dm_hold source
-	kill -STOP "$daemon"
 	kill -CONT $reader
 	wait_for 30 in_stack $reader read_events || fail "error: io_submit"
+	kill -STOP "$daemon"
 	locked_begin
 	dm_release source
 	sleep "$(duration 1)"

@@ -51,14 +51,14 @@ run() {
 
 	locked_tasks
 	pinrace -f $LOCKED -l $LOCKED_LEN -s "$SOURCE" -r 0:4k -n $READS \
-		dirty=0 "$STOP" dirty=1 read reap &
+		stop dirty=1 read reap &
 	reader=$!
 	wait_for 30 are_stopped $reader || fail "error: pinrace"
-	# shellcheck disable=SC2086 # one or more
-	kill -STOP $daemon
 	dm_hold source
 	kill -CONT $reader
 	wait_for 60 in_stack $reader read_events || fail "error: io_submit"
+	# shellcheck disable=SC2086 # one or more
+	kill -STOP $daemon
 	locked_begin
 	dm_release source
 	if is_patched; then

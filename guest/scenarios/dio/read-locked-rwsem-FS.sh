@@ -35,14 +35,11 @@ run() {
 	daemon=$(pidof fuse-overlayfs)
 
 	locked_tasks
-	pinrace -f $LOCKED -l $LOCKED_LEN -s /srv/mine/source dirty=0 close "$STOP" \
-		dirty=1 pread &
+	pinrace -f $LOCKED -l $LOCKED_LEN -s /srv/mine/source close stop dirty=1 pread &
 	reader=$!
-	pinrace -f $LOCKED -l $LOCKED_LEN -s /srv/mine/second "$STOP" read reap &
+	pinrace -f $LOCKED -l $LOCKED_LEN -s /srv/mine/second stop dirty=1 read reap &
 	aio=$!
 	wait_for 30 are_stopped $reader $aio || fail "error: pinrace"
-	# shellcheck disable=SC2086 # one or more
-	kill -STOP $daemon
 	dm_hold mine
 	kill -CONT $reader
 	if ! wait_for 30 in_direct_read $reader; then
@@ -51,6 +48,8 @@ run() {
 	fi
 	kill -CONT $aio
 	wait_for 30 in_stack $aio read_events || fail "error: io_submit"
+	# shellcheck disable=SC2086 # one or more
+	kill -STOP $daemon
 	locked_begin
 	dm_release mine
 

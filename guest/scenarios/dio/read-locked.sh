@@ -12,20 +12,14 @@ ONLY="6.1"
 
 # shellcheck source=guest/lib/net.sh
 . /proj/guest/lib/net.sh
+# shellcheck source=guest/lib/locked.sh
+. /proj/guest/lib/locked.sh
 
-requires() {
-	need_cmd dmsetup pidof
-	requires_fs ext4
-	requires_net_fuse
-}
-
-# is_asleep PID
-is_asleep() { grep -q '^State:.[SD]' "/proc/$1/status"; }
+requires() { requires_locked; }
 
 run() {
-	local daemon reader writer other hangs=1
-	net_disk
-	net_fuse_mount
+	local daemon reader other hangs=1
+	locked_mount
 	dm_linear source /dev/vda 64 1
 	dm_linear later /dev/vda 64 1
 	fillpat -w S -l 1m "$SOURCE"
@@ -35,28 +29,22 @@ run() {
 	sync
 	daemon=$(pidof fuse-overlayfs)
 
-	# A file that is closed is flushed: nothing may be dirty when the shell of a step ends.
-	pinrace -f $NET/data -l 64k -s "$SOURCE" dirty=0 "$STOP" dirty=1 read fsync reap &
+	locked_tasks
+	pinrace -f $LOCKED -l $LOCKED_LEN -s "$SOURCE" stop dirty=1 read reap &
 	reader=$!
-	pinrace -f $NET/data -l 64k "$STOP" dirty=2 &
-	writer=$!
-	wait_for 30 are_stopped $reader $writer || fail "error: pinrace"
-
+	wait_for 30 are_stopped $reader || fail "error: pinrace"
 	# A read is under way, and its pages are being written back: the daemon has them.
-	# Then the other read is under way, and its pages are clean.
+	# Another read is under way, and its pages are clean.
 	dm_hold source
 	dm_hold later
-	# shellcheck disable=SC2086 # one or more
-	kill -STOP $daemon
 	kill -CONT $reader
-	sleep "$(duration 1)"
-	wait_for 30 is_asleep $reader || fail "error: fsync does not wait for the daemon"
-	pinrace -f /srv/mine/data -l 64k -s /dev/mapper/later dirty=1 read fsync "$STOP" reap &
+	wait_for 30 in_stack $reader read_events || fail "error: io_submit"
+	pinrace -f /srv/mine/data -l 64k -s /dev/mapper/later dirty=1 read fsync stop reap &
 	other=$!
 	wait_for 30 are_stopped $other || fail "error: the other pinrace"
-	kill -CONT $writer
-	sleep "$(duration 1)"
-	wait_for 30 is_asleep $writer || fail "error: no task waits with a page locked"
+	# shellcheck disable=SC2086 # one or more
+	kill -STOP $daemon
+	locked_begin
 
 	dm_release source
 	sleep "$(duration 1)"
@@ -65,13 +53,14 @@ run() {
 	if wait_for 10 is_gone $other; then
 		hangs=
 	fi
-	if is_gone $reader || is_gone $writer; then
-		fail "error: no task has waited for the daemon"
+	locked_still
+	if is_patched && is_gone $reader; then
+		fail "error: no read waits for the page"
 	fi
 	# shellcheck disable=SC2086
 	kill -CONT $daemon
-	wait $reader || fail "error: pinrace, whose pages were locked"
-	wait $writer || fail "error: pinrace, which has locked them"
+	locked_end
+	wait $reader || fail "error: pinrace, which reads"
 	wait $other || fail "error: the other pinrace"
 	[[ ! $hangs ]] || fail "a direct read waits for a page that has nothing to do with it"
 }

@@ -31,9 +31,9 @@ run() {
 	grep -q '^Threads:.1$' "/proc/$daemon/status" || fail "error: the daemon has threads"
 	fillpat -l 4k $NET/buffer
 
-	pinrace -f $NET/buffer -l 4k -s $NET/source dirty=0 "$STOP" dirty=1 read fsync reap &
+	pinrace -f $NET/buffer -l 4k -s $NET/source dirty=0 stop dirty=1 read fsync reap &
 	reader=$!
-	pinrace -f $NET/buffer -l 4k "$STOP" dirty=2 &
+	pinrace -f $NET/buffer -l 4k stop dirty=2 &
 	writer=$!
 	wait_for 30 are_stopped $reader $writer || fail "error: pinrace"
 	net_cold
