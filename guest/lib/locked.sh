@@ -41,10 +41,11 @@ requires_locked() {
 # locked_tasks: starts $syncer and $locker, which have stopped when this returns. Call it when the
 # filesystem is mounted. The daemon stops last: the tasks that read into the file need it until
 # their reads are under way, because an open or a page that is not in memory is a question to it.
+# $locker writes to the first page only: btrfs verifies what it has read in the buffer itself.
 locked_tasks() {
 	pinrace -f "$LOCKED" -l $LOCKED_LEN stop fsync &
 	syncer=$!
-	pinrace -f "$LOCKED" -l $LOCKED_LEN stop dirty=2 &
+	pinrace -f "$LOCKED" -l 4k stop dirty=2 &
 	locker=$!
 	wait_for 30 are_stopped "$syncer" "$locker" || fail "error: pinrace"
 }

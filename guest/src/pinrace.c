@@ -34,6 +34,8 @@
  *	evicted=N   at least N pages of the mapping that no read covers are not in memory
  *	join        wait for the thread and print its result as above
  *	resume=NAME resume a device of device mapper, without the sleeps of a command
+ *	forget      take the second half of the mapping out of the page table, but not out
+ *	            of memory
  *	unmap       unmap the file; no descriptor that can write is left then
  *	close       close the last descriptor of the file
  *	sh=COMMAND  run a shell command; fails if the command fails
@@ -462,6 +464,9 @@ static void do_step(const char *step)
 		step_evicted(atoi(argument));
 	} else if (!strcmp(step, "join")) {
 		step_join();
+	} else if (!strcmp(step, "forget")) {
+		if (madvise(race.map + map_len() / 2, map_len() / 2, MADV_DONTNEED))
+			die("MADV_DONTNEED: %m");
 	} else if (!strcmp(step, "unmap")) {
 		step_unmap();
 	} else if (!strcmp(step, "close")) {
