@@ -164,6 +164,44 @@ verdicts() {
 	expect 'error not run' f
 }
 
+# A scenario that says nothing of the kernel is run once more; a failure of the kernel is not, nor
+# one with a complaint in its log.
+second_run() {
+	local results
+	new_project
+	results=$project/build/6.1/results
+	mkdir -p "$results/patched"
+	cat >"$project/scripts/guest.sh" <<-'END'
+		#!/bin/bash
+		mapfile -t lines <"$RUNS"
+		echo "${lines[0]#*|}" >"$RESULTS/patched/boot.log"
+		echo "${lines[0]%%|*}" >"$RESULTS/patched/boot.verdict"
+		printf '%s\n' "${lines[@]:1}" >"$RUNS"
+	END
+	expect_runs() { # SUMMARY LEFT RUN...: a run is VERDICT|LOG, and LEFT of them are not done
+		local wanted=$1 left=$2
+		shift 2
+		printf '%s\n' "$@" >"$tmp/runs"
+		: >"$tmp/summary"
+		BASE=6.1 RUNS=$tmp/runs RESULTS=$results TEST_SUMMARY=$tmp/summary \
+			faked "$project/scripts/test.sh" --one patched boot
+		[[ $(<"$tmp/summary") == "$wanted" ]] || fail "$*: $(<"$tmp/summary")"
+		(($(grep -c . "$tmp/runs") == left)) || fail "$*: not $left left: $(<"$tmp/runs")"
+	}
+	expect_runs 'pass patched/boot' 1 'pass|' 'fail|'
+	expect_runs 'pass patched/boot:  [the first run: error: x]' 1 \
+		'fail error: x|' 'pass|' 'fail|'
+	expect_runs 'pass patched/boot:  [the first run: timed out]' 0 'fail timed out|' 'pass|'
+	expect_runs 'fail patched/boot: error: y (expected: pass) [the first run: error: x]' 1 \
+		'fail error: x|' 'fail error: y|' 'pass|'
+	expect_runs 'fail patched/boot: 3 pages lost (expected: pass)' 1 \
+		'fail 3 pages lost|' 'pass|'
+	expect_runs 'fail patched/boot: no verdict: hang (expected: pass)' 1 \
+		'fail no verdict: hang|' 'pass|'
+	expect_runs 'fail patched/boot: timed out (expected: pass)' 1 \
+		'fail timed out|INFO: task pinrace:1 blocked for more than 241 seconds.' 'pass|'
+}
+
 build_progress() {
 	local out
 	out=$(printf '%s\n' 'CC a.o' 'GEN x' 'AR b.a' 'LD c.o' | progress 0 'kernel x' 5 7)
@@ -177,6 +215,7 @@ guests_rows() {
 	check qemu-crash qemu_crash
 	check qemu-hang qemu_hang
 	check kvm-trial kvm_trial
+	check second-run second_run
 	check demo-table demo_table
 	check verdicts verdicts
 	check build-progress build_progress

@@ -29,7 +29,7 @@ pageout_case() {
 	fillpat -l 512k /mnt/data
 	dm_hold source
 	pinrace -f /mnt/data -l 512k -s "$SOURCE" -r 0:256k dirty=1 read fsync \
-		pageout evicted=32 "sh=$RELEASE source" reap fsync >/run/race 2>&1 ||
+		pageout=32 "sh=$RELEASE source" reap fsync >/run/race 2>&1 ||
 		fail "error: $what: $(cat /run/race)"
 	umount /mnt
 	mount -t "$FS" "/dev/mapper/$what" /mnt
