@@ -26,9 +26,13 @@ topic_patches() {
 	find "${2:-$ROOT/patches/$BASE}/$1" -name '[0-9]*.patch' | LC_ALL=C sort
 }
 
-# topic_field TOPIC LABEL [DIR]: the text of a line "Depends:", "Tree:", ... of its cover letter.
+# topic_field TOPIC LABEL [DIR]: the text of a line "Depends:", "Tree:", ... of its cover letter,
+# with the lines after it that begin with a space, as one line.
 topic_field() {
-	sed -n "s/^$2: *//p" "${3:-$ROOT/patches/$BASE}/$1/cover.txt" | head -n 1
+	awk -v label="$2:" 'field && !/^ / { exit }
+		index($0, label) == 1 { field = 1; $0 = substr($0, length(label) + 1) }
+		field { $1 = $1; text = text sep $0; sep = " " }
+		END { if (field) print text }' "${3:-$ROOT/patches/$BASE}/$1/cover.txt"
 }
 
 # topic_depends TOPIC [DIR]: the topics that it needs, a line each.

@@ -39,6 +39,20 @@ round_trip() {
 	refuses 'already, of version [0-9]' "$ROOT/scripts/am.sh" "$wt"
 }
 
+# A field of a cover letter may go on in lines that begin with a space.
+cover_fields() {
+	mkdir -p "$tmp/fields/20-two"
+	printf '%s\n' '20-two: title' '' 'Text about' ' Tree: none' '' 'Depends: 10-one' '  15-x' \
+		'Tree: mm' '' ' other' >"$tmp/fields/20-two/cover.txt"
+	expect_field() {
+		[[ $(topic_field 20-two "$1" "$tmp/fields") == "$2" ]] ||
+			fail "$1: $(topic_field 20-two "$1" "$tmp/fields")"
+	}
+	expect_field Depends '10-one 15-x'
+	expect_field Tree 'mm'
+	expect_field Test ''
+}
+
 # The topics of a project of two: 10-one, and 20-two, which needs it.
 two_topics() { # PROJECT TREE
 	mkdir -p "$1/build/6.1"
@@ -191,6 +205,7 @@ series_rows() {
 	check am-dirty am_dirty
 	check am-in-progress am_busy
 	check am-conflict am_unchanged "$tmp/six"
+	check cover-fields cover_fields
 	check tree-and-refresh tree_and_refresh
 	check refresh-topics refresh_topics
 	check am-topics am_topics
