@@ -6,6 +6,7 @@
 DESC="ext4 on a buffered loop device on btrfs, a direct read lands, power cut"
 TIMEOUT=120
 STOCK=pass
+ONLY="6.1"
 
 # shellcheck source=guest/lib/stacked.sh
 . /proj/guest/lib/stacked.sh

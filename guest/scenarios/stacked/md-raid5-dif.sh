@@ -7,6 +7,7 @@
 DESC="RAID 5 with one DIF member copies the data and needs no stable pages"
 TIMEOUT=120
 STOCK=pass
+ONLY="6.1"
 
 requires() {
 	need_cmd dmsetup mdadm
