@@ -257,7 +257,7 @@ qemu_crashed() {
 # first_complaint EXPECTED: prints the first line of the log with which the kernel complains and
 # which does not match EXPECTED.
 first_complaint() {
-	grep -E -f <(grep -v '^#' "$ROOT/guest/lib/complaints") "$log" | grep -m 1 -vE "$1" |
+	complaints_in "$log" | grep -m 1 -vE "$1" |
 		sed 's/^\[ *[0-9.]*\] *//' | tr -d '\r' || true
 }
 

@@ -51,6 +51,10 @@ verdict_of() {
 	echo "${verdict:-error} $reason"
 }
 
+# complaints_in LOG: prints the lines of a console with which the kernel complains; fails if there
+# are none.
+complaints_in() { grep -E -f <(grep -v '^#' "$ROOT/guest/lib/complaints") "$1"; }
+
 # wrapped_table: reads lines of three cells with tabs between them, and prints them as a table
 # of at most 100 columns. Long texts in the second and third column go on in the next line.
 wrapped_table() {
